@@ -1,0 +1,34 @@
+"""The one place that identifiers and secrets come from, so that a test can make them literal."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import uuid
+from collections.abc import Callable
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_uuid_source: Callable[[], str] = lambda: str(uuid.uuid4())  # noqa: E731
+
+
+def new_uuid() -> str:
+    """A random UUIDv4 in lower-case text form."""
+    return _uuid_source()
+
+
+def use(source: Callable[[], str]) -> Callable[[], str]:
+    """Put another source of UUIDs in place and return the former one (tests)."""
+    global _uuid_source
+    former, _uuid_source = _uuid_source, source
+    return former
+
+
+def is_uuid(text: str) -> bool:
+    """True for the canonical lower- or upper-case text form of a UUID, of any version."""
+    return _UUID.fullmatch(text.lower()) is not None
+
+
+def new_secret(length_bytes: int = 32) -> str:
+    """A URL-safe random secret; 32 bytes give 256 bits and 43 characters."""
+    return secrets.token_urlsafe(length_bytes)
