@@ -1,0 +1,1 @@
+"""What builds and generates: the artifact, the pins, the reference data, the OpenAPI documents. Never deployed."""
