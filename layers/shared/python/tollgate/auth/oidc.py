@@ -1,9 +1,9 @@
 """OpenID Connect id tokens: is this bearer token one that a trusted issuer gave to one of our clients, and to whom?
 
-Verifies signature, audience and times of an id token (OpenID Connect Core 1.0, 3.1.3.7; RFC 7519; RFC 8725) with keys that
-it fetches through the egress guard, and nothing more: which account a subject belongs to is the caller's question.
-It must not import `jwt` or `cryptography` before a token is at hand (a call with an API key must not pay for them), must
-not follow what a token says about keys (`jku`, `x5u`, `jwk`), and must not say to the sender why a token was refused.
+Verifies signature, audience and times of an id token (OpenID Connect Core 1.0, 3.1.3.7; RFC 7519; RFC 8725) with keys
+that it fetches through the egress guard, and nothing more: which account a subject belongs to is the caller's question.
+It must not import `jwt` or `cryptography` before a token is at hand (a call with an API key must not pay for them),
+must not follow what a token says about keys (`jku`, `x5u`, `jwk`), and must not tell the sender why it was refused.
 """
 
 from __future__ import annotations
