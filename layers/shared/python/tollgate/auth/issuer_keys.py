@@ -63,7 +63,7 @@ class Requester(Protocol):
     ) -> Reply: ...
 
 
-class KeysUnavailable(Exception):
+class KeysUnavailableError(Exception):
     """No usable keys and no way to get them now; `reason` is one of a fixed set of words.
 
     `lasting` when waiting will not help: the registered issuer is not what it claims to be, or may not be called.
@@ -84,7 +84,7 @@ class VerificationKey:
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """True when `signature` is this key's over `signed`; a key that cannot be built verifies nothing."""
-        import jwt
+        import jwt  # noqa: PLC0415 - see the head of oidc.py
 
         try:
             made = jwt.PyJWK(dict(self.members), algorithm=self.algorithm)
@@ -103,7 +103,7 @@ class _Issuer:
     keys: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
     fetched_at: float | None = None
     tried_at: float | None = None
-    problem: KeysUnavailable | None = None
+    problem: KeysUnavailableError | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -129,7 +129,7 @@ class IssuerKeys:
                 self._refresh(issuer, known)
                 found = _usable(known, algorithm, key_id)
             if not found and known.problem is not None:
-                raise KeysUnavailable(known.problem.reason, lasting=known.problem.lasting)
+                raise KeysUnavailableError(known.problem.reason, lasting=known.problem.lasting)
             return found
 
     def _known(self, issuer: str) -> _Issuer:
@@ -149,7 +149,7 @@ class IssuerKeys:
         known.tried_at = _now()
         try:
             current = self._fetch(issuer)
-        except KeysUnavailable as problem:
+        except KeysUnavailableError as problem:
             known.problem = problem
             return
         known.problem = None
@@ -162,34 +162,34 @@ class IssuerKeys:
         location = issuer.removesuffix("/") + "/.well-known/openid-configuration"
         discovery = self._get(location, deadline, _MAX_DISCOVERY_BYTES)
         if discovery.get("issuer") != issuer:
-            raise KeysUnavailable("discovery names another issuer", lasting=True)
+            raise KeysUnavailableError("discovery names another issuer", lasting=True)
         key_set_location = discovery.get("jwks_uri")
         if not isinstance(key_set_location, str):
-            raise KeysUnavailable("discovery names no keys")
+            raise KeysUnavailableError("discovery names no keys")
         keys = self._get(key_set_location, deadline, _MAX_KEY_SET_BYTES).get("keys")
         if not isinstance(keys, list) or len(keys) > MAX_KEYS:
-            raise KeysUnavailable("no key set")
+            raise KeysUnavailableError("no key set")
         return {_name(jwk): jwk for jwk in keys if isinstance(jwk, dict)}
 
     def _get(self, url: str, deadline: float, max_bytes: int) -> Mapping[str, Any]:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise KeysUnavailable("too slow")
+            raise KeysUnavailableError("too slow")
         try:
             accept = [("accept", "application/json")]
             answer = self._egress.request("GET", url, accept, deadline_seconds=left, max_response_bytes=max_bytes)
         except errors.Forbidden:
-            raise KeysUnavailable("target refused", lasting=True) from None
+            raise KeysUnavailableError("target refused", lasting=True) from None
         except errors.Failure as failure:
-            raise KeysUnavailable(type(failure).__name__) from None
+            raise KeysUnavailableError(type(failure).__name__) from None
         if answer.status != 200:
-            raise KeysUnavailable("status")
+            raise KeysUnavailableError("status")
         try:
             value = json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise KeysUnavailable("not JSON") from None
+            raise KeysUnavailableError("not JSON") from None
         if not isinstance(value, dict):
-            raise KeysUnavailable("not JSON")
+            raise KeysUnavailableError("not JSON")
         return value
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from tollgate import clock, errors
-from tollgate.auth.issuer_keys import ALGORITHMS, IssuerKeys, KeysUnavailable, Requester
+from tollgate.auth.issuer_keys import ALGORITHMS, IssuerKeys, KeysUnavailableError, Requester
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 LEEWAY_SECONDS: Final = 60
@@ -99,7 +99,7 @@ class IdTokenVerifier:
     def _check_signature(self, parts: _Parts, issuer: str) -> None:
         try:
             candidates = self._keys.matching(issuer, parts.algorithm, parts.key_id)
-        except KeysUnavailable as problem:
+        except KeysUnavailableError as problem:
             raise (TokenRefused if problem.lasting else IssuerDown)(problem.reason) from None
         if not candidates:
             raise TokenRefused("key")
@@ -164,7 +164,7 @@ def _without_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _no_constant(name: str) -> float:
+def _no_constant(_name: str) -> float:
     raise ValueError("not JSON")
 
 

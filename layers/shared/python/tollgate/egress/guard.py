@@ -31,7 +31,7 @@ _MAX_ADDRESSES: Final = 4
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# These belong to the connection, which is ours (RFC 9110, sections 7.2 and 7.6.1); so does `accept-encoding`: we decode.
+# These belong to the connection, which is ours (RFC 9110, 7.2 and 7.6.1); so does `accept-encoding`: we decode.
 _OWN_HEADERS: Final = frozenset(
     (
         "accept-encoding",

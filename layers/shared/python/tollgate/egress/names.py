@@ -62,7 +62,7 @@ def _run(resolver: Resolver, name: str, seconds: float) -> Sequence[str] | Excep
     def ask() -> None:
         try:
             outcomes.put(resolver(name))
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the waiting thread must hear of it
+        except Exception as problem:  # whatever it is, the waiting thread must hear of it
             outcomes.put(problem)
         finally:
             _pending.release()

@@ -37,7 +37,7 @@ _UNRESERVED: Final = "-._~!$&'()*+,;=:@"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A URL in its one reading: scheme in lower case, name in ASCII without a final dot (or an address), a port always."""
+    """A URL in its one reading: scheme in lower case, ASCII name without a final dot (or an address), always a port."""
 
     scheme: str
     host: str
@@ -105,8 +105,8 @@ def _ascii_name(written: str) -> str:
     """The name as DNS knows it. Other scripts go through IDNA, where old and new rules agree, or are refused."""
     if written.isascii():
         return written
-    import stringprep
-    from unicodedata import normalize
+    import stringprep  # noqa: PLC0415 - rare, and its tables are large
+    from unicodedata import normalize  # noqa: PLC0415
 
     # A character younger than the tables of IDNA 2003 would pass through them unmapped.
     if len(written) > _MAX_NAME_CHARACTERS or any(stringprep.in_table_a1(letter) for letter in written):

@@ -62,7 +62,7 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
-class OverLimit(Exception):
+class OverLimitError(Exception):
     """More bytes arrived than the answer may have."""
 
 
@@ -96,10 +96,10 @@ class Wire:
         count = self._socket.recv_into(buffer)
         self._budget_bytes -= count
         if self._budget_bytes < 0:
-            raise OverLimit
+            raise OverLimitError
         return count
 
-    def makefile(self, mode: str) -> io.BufferedReader:
+    def makefile(self, _mode: str) -> io.BufferedReader:
         """What `http.client` reads an answer from (always `rb`)."""
         return io.BufferedReader(_Reader(self), _READ_BYTES)
 
@@ -154,7 +154,7 @@ def exchange(
         return _receive(connection, method, max_response_bytes)
     except TimeoutError:
         raise TimedOut("deadline", sent=wire.sent) from None
-    except OverLimit:
+    except OverLimitError:
         raise BadAnswer("too large", sent=wire.sent) from None
     except (OSError, http.client.HTTPException, HTTPError, ValueError) as problem:
         if isinstance(problem.__context__, TimeoutError):  # urllib3 puts its own error in the place of the timeout
@@ -200,7 +200,7 @@ def _read(response: HTTPResponse, max_bytes: int) -> bytes:
     for piece in response.stream(_READ_BYTES, decode_content=True):
         size += len(piece)
         if size > max_bytes:
-            raise OverLimit
+            raise OverLimitError
         pieces.append(piece)
     return b"".join(pieces)
 
