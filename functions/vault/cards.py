@@ -51,7 +51,7 @@ _EMPTY: Final = "must not be empty"
 
 @dataclass(frozen=True, slots=True)
 class PanScheme:
-    """One row of the scheme table: inclusive ranges of prefixes (up to four digits) and the PAN lengths issued there."""
+    """One row of the scheme table: inclusive ranges of prefixes (1 to 4 digits) and the PAN lengths issued there."""
 
     name: str
     prefixes: tuple[tuple[str, str], ...]
