@@ -8,7 +8,7 @@ SHELL := /bin/sh
         build deploy invoke bench docs setup setup-dev lock format clean
 
 PY        := .venv/bin/python
-PIP_FLAGS := --quiet --disable-pip-version-check --no-input --require-hashes
+PIP_FLAGS := --quiet --quiet --disable-pip-version-check --no-input --require-hashes
 CODE      := functions layers/shared/python local tools bench
 # Only folders that exist, so that a check never fails for a folder that is yet to come.
 TYPED     = $(wildcard $(CODE))
@@ -29,7 +29,7 @@ reset: .venv/run.stamp ## Forget all local data
 	@$(PY) -m local reset
 
 invoke: setup ## Invoke one function: F=<function> E=<event file>
-	@test -n "$(F)" && test -n "$(E)" || { echo "usage: make invoke F=<function> E=<event file>, for example F=Health E=events/health.json" >&2; exit 2; }
+	@test -n "$(F)" && test -n "$(E)" || { echo "usage: make invoke F=<function> E=<event file>" >&2; exit 2; }
 	@$(PY) -m local invoke "$(F)" "$(E)"
 
 bench: setup-dev build-host ## Measure, and write docs/benchmarks.md
@@ -53,7 +53,7 @@ check-types: .venv/dev.stamp
 
 # Both, because each accepts what the other refuses: the linter knows properties, the translator knows SAM's events.
 check-template: .venv/dev.stamp .tools/sam.stamp
-	$(PY) -m cfnlint template.yaml
+	.venv/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none \
 	  .tools/sam/bin/sam validate --template-file template.yaml
 
