@@ -6,6 +6,7 @@ Everything asks `now()`; nothing else in the code base calls `datetime.now` or `
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -50,3 +51,18 @@ def iso(moment: datetime) -> str:
     """RFC 3339 in UTC with `Z`; fractional seconds only where there are any."""
     text = moment.astimezone(UTC).isoformat()
     return text.replace("+00:00", "Z")
+
+
+_sleep: Callable[[float], None] = time.sleep
+
+
+def pause(seconds: float) -> None:
+    """Wait, in real time, between attempts; tests put a recorder in its place with `use_pause`."""
+    _sleep(seconds)
+
+
+def use_pause(sleep: Callable[[float], None]) -> Callable[[float], None]:
+    """Put another way of waiting in place and return the former one (tests)."""
+    global _sleep
+    former, _sleep = _sleep, sleep
+    return former

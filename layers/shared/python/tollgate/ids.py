@@ -32,3 +32,8 @@ def is_uuid(text: str) -> bool:
 def new_secret(length_bytes: int = 32) -> str:
     """A URL-safe random secret; 32 bytes give 256 bits and 43 characters."""
     return secrets.token_urlsafe(length_bytes)
+
+
+def uniform(low: float, high: float) -> float:
+    """A random point in [low, high): jitter for pauses, never for anything secret."""
+    return low + (high - low) * secrets.randbelow(1 << 30) / (1 << 30)

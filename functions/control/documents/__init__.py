@@ -1,0 +1,1 @@
+"""The OpenAPI documents, one per family, as generated and committed."""

@@ -1,0 +1,1 @@
+"""Is it up, and what to say where nothing is."""

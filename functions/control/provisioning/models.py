@@ -1,0 +1,95 @@
+"""Payloads of the provisioning function, told apart by `action`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tollgate.models.fields import HttpUrl, NonEmptyStr, UuidStr
+
+DEFAULT_GRACE_SECONDS = 24 * 3600
+LONGEST_GRACE_SECONDS = 30 * 24 * 3600
+MOST_DESTINATIONS = 100
+
+Name = Annotated[NonEmptyStr, Field(max_length=200)]
+
+
+class Payload(BaseModel):
+    """Strict in type; unknown members are refused, because an operator's typing error must not pass."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AccountOptions(Payload):
+    """What an account can be given at creation and later; `null` takes it away."""
+
+    notification_url: HttpUrl | None = None
+    forward_destinations: Annotated[list[HttpUrl], Field(max_length=MOST_DESTINATIONS)] | None = None
+
+
+class CreateAccount(AccountOptions):
+    """A new tenant with a first API key."""
+
+    action: Literal["create_account"]
+    name: Name
+
+
+class UpdateAccount(AccountOptions):
+    """Change the options that are given."""
+
+    action: Literal["update_account"]
+    account_id: UuidStr
+    name: Name | None = None
+
+
+class RotateApiKey(Payload):
+    """A new API key; the former ones hold on for `grace_seconds`."""
+
+    action: Literal["rotate_api_key"]
+    account_id: UuidStr
+    grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE_SECONDS)] = DEFAULT_GRACE_SECONDS
+
+
+class OidcMember(Payload):
+    """A person: who they are at which issuer, under which client id the issuer names us."""
+
+    account_id: UuidStr
+    issuer: Annotated[HttpUrl, Field(max_length=500)]
+    client_id: Annotated[NonEmptyStr, Field(max_length=255)]
+    subject: Annotated[NonEmptyStr, Field(max_length=255)]
+
+
+class AddOidcMember(OidcMember):
+    """Let a person act for an account with an id token of a trusted issuer."""
+
+    action: Literal["add_oidc_member"]
+
+
+class RemoveOidcMember(OidcMember):
+    """Take a person off an account."""
+
+    action: Literal["remove_oidc_member"]
+
+
+Command = CreateAccount | UpdateAccount | RotateApiKey | AddOidcMember | RemoveOidcMember
+
+
+class Envelope(BaseModel):
+    """Any provisioning payload."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+    command: Annotated[Command, Field(discriminator="action")]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant as stored. `hmac_key` is sealed."""
+
+    id: str
+    name: str
+    created_at: str
+    hmac_key: bytes
+    notification_url: str | None = None
+    forward_destinations: tuple[str, ...] = ()

@@ -1,0 +1,99 @@
+"""Accounts, API keys and OpenID members in the identity table (layout: `tollgate.auth.records`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from control.provisioning.errors import AccountNotFound
+from control.provisioning.models import Account
+from tollgate import clock
+from tollgate.auth import records
+from tollgate.store.items import Item
+from tollgate.store.table import ConditionFailed, Table
+from tollgate.store.transaction import Transaction
+
+_CONTEND_LIMIT = 50
+
+
+class IdentityRepository:
+    """Writes what `tollgate.auth` reads."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def begin(self) -> Transaction:
+        return Transaction(self._table.client)
+
+    def insert_account(self, transaction: Transaction, account: Account) -> None:
+        pk, sk = records.account_key(account.id)
+        item = {
+            "pk": pk,
+            "sk": sk,
+            "id": account.id,
+            "name": account.name,
+            "created_at": account.created_at,
+            "hmac_key": account.hmac_key,
+            "notification_url": account.notification_url,
+            "forward_destinations": list(account.forward_destinations),
+        }
+        transaction.put(self._table, item, condition="attribute_not_exists(pk)")
+
+    def insert_api_key(self, transaction: Transaction, account_id: str, key_id: str, digest: str) -> None:
+        """An API key under its public part, and a row by which the account's keys are found."""
+        now = clock.iso(clock.now())
+        for pk, sk in (records.api_key_key(key_id), records.account_api_key_key(account_id, key_id)):
+            row = {"pk": pk, "sk": sk, "account_id": account_id, "created_at": now}
+            transaction.put(self._table, {**row, "digest": digest} if sk == "#" else row)
+
+    def retire_api_keys(self, transaction: Transaction, account_id: str, valid_until: int) -> None:
+        """Let every present key of the account end at `valid_until`, or earlier if it was to."""
+        rows = self._table.query(records.account_key(account_id)[0], prefix="KEY#", limit=_CONTEND_LIMIT)
+        for row in rows:
+            key_id = str(row["sk"]).removeprefix("KEY#")
+            held = self._table.get(*records.api_key_key(key_id))
+            if held is None or held.get("valid_until", valid_until + 1) <= valid_until:
+                continue
+            transaction.update(
+                self._table, *records.api_key_key(key_id), "SET valid_until = :until",
+                values={":until": valid_until}, condition="attribute_exists(pk)",
+            )  # fmt: skip
+
+    def require_account(self, account_id: str) -> Item:
+        item = self._table.get(*records.account_key(account_id))
+        if item is None:
+            raise AccountNotFound
+        return item
+
+    def update_account(self, account_id: str, changes: Mapping[str, Any]) -> Item:
+        """Set members, or remove those whose new value is None."""
+        sets = [name for name, value in changes.items() if value is not None]
+        removes = [name for name, value in changes.items() if value is None]
+        expression = " ".join(
+            part
+            for part in (
+                "SET " + ", ".join(f"#{name} = :{name}" for name in sets) if sets else "",
+                "REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "",
+            )
+            if part
+        )
+        try:
+            return self._table.update(
+                *records.account_key(account_id), expression,
+                names={f"#{name}": name for name in changes},
+                values={f":{name}": changes[name] for name in sets},
+                condition="attribute_exists(pk)",
+            )  # fmt: skip
+        except ConditionFailed:
+            raise AccountNotFound from None
+
+    def add_member(self, account_id: str, issuer: str, client_id: str, subject: str) -> None:
+        """Trust the client at the issuer and enrol the subject, both idempotent."""
+        self._table.update(
+            *records.issuer_key(issuer), "ADD client_ids :clients", values={":clients": frozenset([client_id])}
+        )
+        pk, sk = records.member_key(issuer, client_id, subject, account_id)
+        self._table.put({"pk": pk, "sk": sk, "issuer": issuer, "client_id": client_id, "subject": subject})
+
+    def remove_member(self, account_id: str, issuer: str, client_id: str, subject: str) -> None:
+        self._table.delete(*records.member_key(issuer, client_id, subject, account_id))

@@ -1,0 +1,1 @@
+"""From the outbox in the tables to the queues."""

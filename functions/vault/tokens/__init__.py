@@ -1,0 +1,1 @@
+"""Cardholder data in exchange for tokens: import, list, read, delete."""

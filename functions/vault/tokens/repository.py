@@ -1,0 +1,240 @@
+"""Tokens in DynamoDB: keys, items, conditions.
+
+Access patterns (`pk`, `sk`):
+    a token by id                             `TOKEN#<account>#<id>`,            `#`
+    an account's tokens in order, counted     see `tollgate.store.listing`, name `tokens`
+    tokens of one original id                 `TOKENS#<account>#KEY#<business key>`, `<sequence>`
+    a security code (ephemeral table)         `CODE#<account>#<token>`,          `#`
+
+A token's rows in lists carry its public form as one JSON text, which a page hands on as it is. Every method that writes adds
+to a transaction that the service commits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+from tollgate import clock
+from tollgate.store.items import Item
+from tollgate.store.listing import Listing, Page, Selection, Slot
+from tollgate.store.table import Table
+from tollgate.store.transaction import Transaction
+from vault.cards import ANONYMIZED
+from vault.tokens.errors import TokenNotFound
+from vault.tokens.models import CardScheme, NetworkTokenStatus, Token, TokenView, view
+
+SECURITY_CODE_SECONDS = 3600
+MOST_OF_ONE_BUSINESS_KEY = 1000
+
+_SCHEME_CODES: dict[str, str] = {
+    "VISA": "vi", "Mastercard": "mc", "American Express": "ax", "Discover": "di",
+    "Diners Club": "dc", "JCB": "jc", "UnionPay": "up", "Unknown": "un",
+}  # fmt: skip
+_STATUS_CODES: dict[str, str] = {
+    "active": "a", "inactive": "i", "pending": "p", "deleted": "d", "failed": "f", "not_available": "n",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tokens to list, beside page and time; None means any."""
+
+    schemes: frozenset[str] | None = None
+    statuses: frozenset[str] | None = None
+    business_key: str | None = None
+
+    def facets(self) -> frozenset[str] | None:
+        if self.schemes is None and self.statuses is None:
+            return None
+        return frozenset(
+            _facet(scheme, status)
+            for scheme in self.schemes or _SCHEME_CODES
+            for status in self.statuses or _STATUS_CODES
+        )
+
+
+class TokenRepository:
+    """Tokens of all accounts; every method takes the account, so none can reach into another."""
+
+    def __init__(self, table: Table, ephemeral: Table) -> None:
+        self._table = table
+        self._ephemeral = ephemeral
+        self._listing = Listing(table, "tokens")
+
+    def begin(self) -> Transaction:
+        return Transaction(self._table.client)
+
+    def allocate(self, account_id: str, count: int = 1) -> list[Slot]:
+        return self._listing.allocate(account_id, count)
+
+    @property
+    def table(self) -> Table:
+        return self._table
+
+    # ------------------------------------------------------------------ reading
+
+    def find(self, account_id: str, token_id: str) -> Token | None:
+        """A live token: neither deleted nor past its `expires_at`, whether or not a sweep has been by."""
+        item = self._table.get(_pk(account_id, token_id), "#")
+        if item is None or item["state"] != "live" or _is_past(item.get("expires_at")):
+            return None
+        return _from_item(item)
+
+    def page(self, account_id: str, selection: Selection, chosen: Filter) -> Page:
+        """A page of public forms, as JSON texts."""
+        if chosen.business_key is None:
+            page = self._listing.page(account_id, selection)
+            return Page([row for row in page.rows if not _is_past(row.get("expires_at"))], page.total)
+        return self._page_of_business_key(account_id, selection, chosen)
+
+    def _page_of_business_key(self, account_id: str, selection: Selection, chosen: Filter) -> Page:
+        """Tokens of one original id are few, so they are read, filtered and cut here."""
+        rows = self._table.query(
+            f"TOKENS#{account_id}#KEY#{chosen.business_key}",
+            descending=selection.descending,
+            limit=MOST_OF_ONE_BUSINESS_KEY,
+        )
+        kept = [row for row in rows if _matches(row, selection)]
+        start = (selection.page - 1) * selection.limit
+        return Page(kept[start : start + selection.limit], len(kept))
+
+    # ------------------------------------------------------------------ writing
+
+    def insert(self, transaction: Transaction, tokens: list[tuple[Slot, Token, bytes]]) -> None:
+        """New tokens with their sealed PANs, listed and counted together."""
+        for _, token, sealed in tokens:
+            transaction.put(
+                self._table,
+                {**_to_item(token), "card": sealed, "state": "live"},
+                condition="attribute_not_exists(pk)",
+            )
+            if token.business_key is not None:
+                transaction.put(self._table, {**_row(token), **_business_key_key(token)})
+        account_id = tokens[0][1].account_id
+        self._listing.add(
+            transaction, account_id, [(slot, _facet_of(token), _row(token)) for slot, token, _ in tokens]
+        )
+
+    def insert_security_code(self, transaction: Transaction, token: Token, sealed: bytes) -> None:
+        """The security code, sealed, for at most 60 minutes."""
+        transaction.put(
+            self._ephemeral,
+            {
+                "pk": f"CODE#{token.account_id}#{token.id}",
+                "sk": "#",
+                "code": sealed,
+                "expires": clock.epoch() + SECURITY_CODE_SECONDS,
+            },
+        )
+
+    def bury(self, transaction: Transaction, token: Token) -> None:
+        """Soft-delete: the row stays without card, expiry and name; the sealed PAN and its key are destroyed.
+
+        The transaction is refused with TokenNotFound when another writer was first.
+        """
+        transaction.update(
+            self._table,
+            _pk(token.account_id, token.id),
+            "#",
+            "SET #state = :buried, cardholder_name = :nobody, deleted_at = :now, version = version + :one"
+            " REMOVE card, expiry_month, expiry_year, fingerprint, network_token",
+            condition="#state = :live AND version = :version",
+            names={"#state": "state"},
+            values={
+                ":buried": "deleted",
+                ":live": "live",
+                ":nobody": ANONYMIZED,
+                ":now": clock.iso(clock.now()),
+                ":one": 1,
+                ":version": token.version,
+            },
+            refusal=_refused,
+        )
+        transaction.delete(self._ephemeral, f"CODE#{token.account_id}#{token.id}", "#")
+        if token.business_key is not None:
+            transaction.delete(self._table, **_business_key_key(token))
+        self._listing.remove(transaction, token.account_id, token.sequence, _facet_of(token))
+
+
+class TokenChanged(Exception):
+    """Another writer changed the token since it was read; read again."""
+
+
+def _refused(item: Item) -> Exception:
+    return TokenChanged() if item.get("state") == "live" else TokenNotFound()
+
+
+def _pk(account_id: str, token_id: str) -> str:
+    return f"TOKEN#{account_id}#{token_id}"
+
+
+def _business_key_key(token: Token) -> dict[str, str]:
+    return {"pk": f"TOKENS#{token.account_id}#KEY#{token.business_key}", "sk": f"{token.sequence:012d}"}
+
+
+def _facet(scheme: str, status: str) -> str:
+    return _SCHEME_CODES[scheme] + _STATUS_CODES[status]
+
+
+def _facet_of(token: Token) -> str:
+    return _facet(token.scheme, token.network_token_status)
+
+
+def _row(token: Token) -> dict[str, Any]:
+    """A list row: the public form as JSON text, and what a page is cut by."""
+    text = json.dumps(view(token), separators=(",", ":"), ensure_ascii=False)
+    return {"view": text, "expires_at": token.expires_at, "facet": _facet_of(token), "created_at": token.created_at}
+
+
+def _matches(row: Item, selection: Selection) -> bool:
+    created = str(row["created_at"])
+    return (
+        (selection.facets is None or row["facet"] in selection.facets)
+        and (selection.created_from is None or created >= _stamp(selection.created_from))
+        and (selection.created_to is None or created <= _stamp(selection.created_to))
+        and not _is_past(row.get("expires_at"))
+    )
+
+
+def _stamp(moment: Any) -> str:
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+def _is_past(expires_at: str | None) -> bool:
+    return expires_at is not None and expires_at <= _stamp(clock.now())
+
+
+_MEMBERS = tuple(field.name for field in fields(Token))
+
+
+def _to_item(token: Token) -> Item:
+    item = {name: getattr(token, name) for name in _MEMBERS}
+    return {**item, "pk": _pk(token.account_id, token.id), "sk": "#"}
+
+
+def _from_item(item: Item) -> Token:
+    return Token(
+        id=item["id"],
+        account_id=item["account_id"],
+        created_at=item["created_at"],
+        sequence=item["sequence"],
+        version=item["version"],
+        cardholder_name=item.get("cardholder_name"),
+        expiry_month=item["expiry_month"],
+        expiry_year=item["expiry_year"],
+        issuer_identification_number=item["issuer_identification_number"],
+        masked_account_number=item["masked_account_number"],
+        scheme=cast("CardScheme", item["scheme"]),
+        network_token_status=cast("NetworkTokenStatus", item["network_token_status"]),
+        fingerprint=item["fingerprint"],
+        expires_at=item.get("expires_at"),
+        import_provider=item.get("import_provider"),
+        business_key=item.get("business_key"),
+    )
+
+
+def public_forms(page: Page) -> list[TokenView]:
+    """The tokens of a page."""
+    return [json.loads(row["view"]) for row in page.rows]

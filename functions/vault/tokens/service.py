@@ -1,0 +1,141 @@
+"""What can be done with tokens: the only place that sequences checks, encryption and writes.
+
+An import is one transaction: the token with its sealed PAN, its place in the list, the security code, the idempotency answer
+and the announcement all exist together or not at all. It must not hand a PAN or a security code to anything but the keyrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tollgate import clock, events, ids
+from tollgate.crypto.keyring import Keyring
+from tollgate.errors import Contended
+from tollgate.http.message import encode
+from tollgate.store.idempotency import NOT_CLAIMED, Once
+from tollgate.store.listing import Page, Selection, Slot
+from tollgate.store.transaction import Transaction
+from vault.cards import ANONYMIZED, Card
+from vault.tokens.errors import TokenNotFound
+from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
+from vault.tokens.repository import Filter, TokenChanged, TokenRepository
+
+_DELETE_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NewCard:
+    """A card to be tokenised. `expires_in` makes the token ephemeral; the origin is known of imported cards only."""
+
+    card: Card
+    expires_in: timedelta | None = None
+    import_provider: str | None = None
+    business_key: str | None = None
+
+
+class TokenService:
+    """Use cases of the token resource."""
+
+    def __init__(self, repository: TokenRepository, keyring: Keyring, codes: Keyring) -> None:
+        self._repository = repository
+        self._keyring = keyring
+        self._codes = codes
+
+    def tokenise(self, account_id: str, new: NewCard, once: Once = NOT_CLAIMED) -> TokenView:
+        """A new token for a card; each call makes one, also for a card that was seen before."""
+        (slot,) = self._repository.allocate(account_id)
+        transaction = self._repository.begin()
+        token, sealed = self._make(account_id, new, slot)
+        answer = view(token)
+        once.remember(transaction, encode(answer))
+        self._add(transaction, [(slot, token, sealed)], [new])
+        transaction.commit()
+        return answer
+
+    def read(self, account_id: str, token_id: str) -> TokenView:
+        return view(self._require(account_id, token_id))
+
+    def page(self, account_id: str, selection: Selection, chosen: Filter) -> Page:
+        return self._repository.page(account_id, selection, chosen)
+
+    def delete(self, account_id: str, token_id: str) -> None:
+        """Destroy the card behind a token and take the token off every list. Cannot be undone.
+
+        Raises:
+            TokenNotFound: it is not there, or another caller deleted it first.
+        """
+        for _ in range(_DELETE_ATTEMPTS):
+            token = self._require(account_id, token_id)
+            transaction = self._repository.begin()
+            self._repository.bury(transaction, token)
+            self._announce(transaction, "token.deleted", token, {**view(token), "cardholder_name": ANONYMIZED})
+            try:
+                transaction.commit()
+            except TokenChanged:
+                continue
+            return
+        raise Contended
+
+    # ------------------------------------------------------------------ parts
+
+    def _require(self, account_id: str, token_id: str) -> Token:
+        token = self._repository.find(account_id, token_id.lower()) if ids.is_uuid(token_id) else None
+        if token is None:
+            raise TokenNotFound
+        return token
+
+    def _make(self, account_id: str, new: NewCard, slot: Slot) -> tuple[Token, bytes]:
+        """The token of a card and its sealed PAN, bound to account and token."""
+        card = new.card
+        token = Token(
+            id=ids.new_uuid(),
+            account_id=account_id,
+            created_at=slot.created_at,
+            sequence=slot.sequence,
+            version=1,
+            cardholder_name=card.cardholder_name,
+            expiry_month=card.expiry_month,
+            expiry_year=card.expiry_year,
+            issuer_identification_number=card.issuer_identification_number,
+            masked_account_number=card.masked_account_number,
+            scheme=card.scheme,  # type: ignore[arg-type]
+            network_token_status=self._first_status(),
+            fingerprint=self._keyring.digest(account_id, "fingerprint", card.account_number.encode()),
+            expires_at=clock.iso(clock.now() + new.expires_in) if new.expires_in else None,
+            import_provider=new.import_provider,
+            business_key=new.business_key,
+        )
+        return token, self._keyring.seal(account_id, _bound_to(token), card.account_number.encode())
+
+    @staticmethod
+    def _first_status() -> NetworkTokenStatus:
+        """No token service provider is connected to the account, so there is no network token to be had."""
+        return "not_available"
+
+    def _add(
+        self, transaction: Transaction, made: Sequence[tuple[Slot, Token, bytes]], cards: Sequence[NewCard]
+    ) -> None:
+        self._repository.insert(transaction, list(made))
+        for (_, token, _), new in zip(made, cards, strict=True):
+            if new.card.security_code is not None:
+                code = new.card.security_code.encode()
+                sealed = self._codes.seal(token.account_id, _bound_to(token), code)
+                self._repository.insert_security_code(transaction, token, sealed)
+            self._announce(transaction, "token.created", token, view(token))
+
+    def _announce(self, transaction: Transaction, type_: str, token: Token, payload: TokenView) -> None:
+        events.announce(
+            transaction,
+            self._repository.table,
+            account_id=token.account_id,
+            type=type_,
+            subject=token.id,
+            payload={"token": payload},
+        )
+
+
+def _bound_to(token: Token) -> dict[str, str]:
+    """What a sealed card is bound to: it cannot be opened as another token's, or as another kind of record."""
+    return {"record": "card", "token": token.id}

@@ -1,0 +1,1 @@
+"""Encryption under KMS-wrapped data keys, and keyed digests."""

@@ -1,0 +1,1 @@
+"""How each family talks: one module per dialect."""

@@ -1,0 +1,74 @@
+"""The outbox: what other parties must hear of, written in the transaction that makes it true.
+
+Access pattern (`pk`, `sk`): records not yet handed on, oldest first  `OUTBOX#<shard>`, `<created_at>#<id>`
+
+The table's stream wakes the relay, which puts a reference on the queue named for the kind of event; the consumer removes
+the record when it has made the event its own. What is left longer than minutes was lost on the way, and a sweep announces
+it again. So nothing is announced that was not saved, and nothing saved goes unannounced.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tollgate import clock, ids
+from tollgate.store.items import Item
+from tollgate.store.table import Table
+from tollgate.store.transaction import Transaction
+
+PREFIX = "OUTBOX#"
+SHARDS = 16
+RETENTION_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an object of an account.
+
+    `type` is what the consumer sees (`token.created`), `subject` the object whose events keep their order, `payload` the
+    public representation, never more.
+    """
+
+    id: str
+    account_id: str
+    type: str
+    subject: str
+    created_at: str
+    payload: dict[str, Any]
+
+
+def announce(
+    transaction: Transaction, table: Table, *, account_id: str, type: str, subject: str, payload: Mapping[str, Any]
+) -> Event:
+    """Add the announcement of an event to the transaction that makes it happen."""
+    event = Event(ids.new_uuid(), account_id, type, subject, clock.iso(clock.now()), dict(payload))
+    transaction.put(
+        table,
+        {
+            "pk": f"{PREFIX}{int(event.id[:2], 16) % SHARDS:02d}",
+            "sk": f"{event.created_at}#{event.id}",
+            "id": event.id,
+            "account_id": account_id,
+            "type": type,
+            "subject": subject,
+            "created_at": event.created_at,
+            "payload": json.dumps(event.payload, separators=(",", ":")),
+            "expires": clock.epoch() + RETENTION_SECONDS,
+        },
+    )
+    return event
+
+
+def from_item(item: Item) -> Event:
+    """The event of an outbox record."""
+    return Event(
+        id=item["id"],
+        account_id=item["account_id"],
+        type=item["type"],
+        subject=item["subject"],
+        created_at=item["created_at"],
+        payload=json.loads(item["payload"]),
+    )
