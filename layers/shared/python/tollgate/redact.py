@@ -43,7 +43,8 @@ def scrub(text: str) -> str:
 
     Digits may stand alone, be glued to letters, or be separated by single spaces or hyphens. UUIDs stay whole.
     """
-    kept, position = [], 0
+    kept: list[str] = []
+    position = 0
     for start, end in luhn.spans(text):
         kept += (text[position:start], MASKED)
         position = end
@@ -63,8 +64,13 @@ def _plain(value: object) -> str | int | float | bool | None:
         text = str(value)
         return value if len(text) < luhn.SHORTEST or scrub(text) == text else MASKED
     if isinstance(value, str):
-        return scrub(value[:LONGEST_TEXT])
+        return scrub(_cut(value))
     return f"<{type(value).__name__}>"
+
+
+def _cut(text: str) -> str:
+    """The first 512 characters, without the digits at the cut: half a card number no longer looks like one."""
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT].rstrip("0123456789 -")
 
 
 # What the logging module itself puts on every record; any other attribute came from `extra=`.
@@ -78,7 +84,7 @@ class RedactingFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = scrub(_message(record)[:LONGEST_TEXT])
+        record.msg = scrub(_cut(_message(record)))
         record.args = None
         if record.exc_info and record.exc_info[0] is not None:
             record.error_kind = record.exc_info[0].__name__
@@ -95,3 +101,10 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:  # a malformed call to the logger must not fail the request
         return "unformattable log message"
+
+
+def install() -> None:
+    """Put the filter on every handler of the root logger, through which libraries write. Safe to repeat."""
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(each, RedactingFilter) for each in handler.filters):
+            handler.addFilter(RedactingFilter())
