@@ -13,8 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from tollgate import clock, errors
 
@@ -75,8 +74,7 @@ class KeysUnavailableError(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
+class VerificationKey(NamedTuple):
     """One public key, bound to the one algorithm it was asked for."""
 
     algorithm: str
@@ -96,15 +94,15 @@ class VerificationKey:
             return False
 
 
-@dataclass(slots=True)
 class _Issuer:
     """What is known of one issuer: each key (its JWK) with the moment it was last seen in the issuer's key set."""
 
-    keys: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
-    fetched_at: float | None = None
-    tried_at: float | None = None
-    problem: KeysUnavailableError | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.keys: dict[str, tuple[Mapping[str, Any], float]] = {}
+        self.fetched_at: float | None = None
+        self.tried_at: float | None = None
+        self.problem: KeysUnavailableError | None = None
+        self.lock = threading.Lock()
 
 
 class IssuerKeys:

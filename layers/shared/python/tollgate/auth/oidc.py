@@ -13,9 +13,8 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tollgate import clock, errors
 from tollgate.auth.issuer_keys import ALGORITHMS, IssuerKeys, KeysUnavailableError, Requester
@@ -28,8 +27,7 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]+")
 _REFUSED_HEADERS: Final = frozenset({"crit", "b64", "jku", "jwk", "x5u", "zip", "enc"})
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(NamedTuple):
     """A trusted issuer and the client ids under which our accounts are known to it.
 
     Several accounts may use one public issuer, each with its own client; the token says which one it was made for.
@@ -39,8 +37,7 @@ class Registration:
     client_ids: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class IdToken:
+class IdToken(NamedTuple):
     """What a good id token says. `client_id` is the client the token was issued to: a membership is
     (issuer, client_id, subject), never the subject alone. `expires_at` is aware, in UTC."""
 
@@ -109,8 +106,7 @@ class IdTokenVerifier:
             raise TokenRefused("signature")
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(NamedTuple):
     """A token taken apart (RFC 7515, compact form), not yet believed."""
 
     algorithm: str

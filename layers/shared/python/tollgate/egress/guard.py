@@ -13,9 +13,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from tollgate.egress import names, wire
 from tollgate.egress.addresses import is_loopback, is_public
@@ -50,8 +49,7 @@ _OWN_HEADERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A destination that has passed every rule, with the addresses that were checked: only they may be connected to."""
 
     location: Location

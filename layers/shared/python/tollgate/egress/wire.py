@@ -15,8 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError
@@ -45,8 +44,7 @@ _CONNECTION_HEADERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back: the status (200 to 599), the headers in order, and the body after decoding.
 
     Headers that describe the connection or the encoded form of the body are left out.
@@ -55,6 +53,10 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+    def __repr__(self) -> str:
+        """The status only: an answer may hold what must not reach a log."""
+        return f"<Answer {self.status}>"
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its name in any case."""
