@@ -27,6 +27,16 @@ class _Absent:
 ABSENT = _Absent()
 
 
+def text_of(value: Any) -> str:
+    """A scalar as CloudFormation writes it where text is wanted: `true`, not `True`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def truth_of(value: Any) -> bool:
+    """A Boolean that may have come in as a parameter, and so as text."""
+    return text_of(value) == "true"
+
+
 class Lookup(Protocol):
     """Answers what a resource's `Ref` (attribute None) or `GetAtt` stands for."""
 
@@ -143,9 +153,9 @@ class Resolver:
             if literal:
                 return "${" + name + "}"
             if name in names:
-                return str(names[name])
+                return text_of(names[name])
             if name in self.parameters or "." not in name:
-                return str(self.ref(name))
+                return text_of(self.ref(name))
             return self.get_att(name)
 
         return _PLACEHOLDER.sub(replace, text)
@@ -163,7 +173,7 @@ class Resolver:
 
     def join(self, argument: Any) -> str:
         separator, parts = argument
-        return str(separator).join(str(part) for part in self.resolve(parts))
+        return str(separator).join(text_of(part) for part in self.resolve(parts))
 
     def select(self, argument: Any) -> Any:
         index, parts = argument
@@ -175,7 +185,7 @@ class Resolver:
 
     def equals(self, argument: Any) -> bool:
         left, right = map(self.resolve, argument)
-        return str(left) == str(right)
+        return text_of(left) == text_of(right)
 
     def negate(self, argument: Any) -> bool:
         return not self._test(argument[0])
