@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 from tollgate import clock, config
 from tollgate.config import Settings
 from tollgate.dialects.vault import VAULT
-from tollgate.errors import NoSuchRoute
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
 from tollgate.http.route import Route
@@ -34,12 +33,8 @@ def health(request: Request) -> Answer:
 ROUTES = (Route("GET", "/health", health, "Health", frozenset(), answer=Health, tag="Platform"),)
 
 
-def _nobody(request: Request, route: Route) -> None:
-    raise NoSuchRoute
-
-
 _journal = Journal("health", _settings.log_level)
-_apps = {dialect.name: App(dialect, ROUTES, authenticate=_nobody, journal=_journal) for dialect in (VAULT,)}
+_apps = {dialect.name: App(dialect, ROUTES, journal=_journal) for dialect in (VAULT,)}
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from control.sandbox.service import ClockService, InboxService
 from tollgate import aws, config
 from tollgate.config import CallerSettings
 from tollgate.dialects.vault import VAULT
-from tollgate.errors import NoSuchRoute
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
 from tollgate.http.route import Route
@@ -106,8 +105,4 @@ class _SandboxApp(App):
 _RECEIVE = Route("POST", "/sandbox/inbox/{name}/{proxy+}", receive, "Receive", _ANYONE, tag="Sandbox")
 
 
-def _nobody(request: Request, route: Route) -> None:
-    raise NoSuchRoute
-
-
-handler = _SandboxApp(VAULT, ROUTES, authenticate=_nobody, journal=Journal("sandbox", _settings.log_level))
+handler = _SandboxApp(VAULT, ROUTES, journal=Journal("sandbox", _settings.log_level))

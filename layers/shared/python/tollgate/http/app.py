@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tollgate import sandbox_clock
-from tollgate.errors import Failure, Invalid, Unavailable
+from tollgate.errors import Failure, Invalid, Unauthenticated, Unavailable
 from tollgate.http.dialect import Authenticator, Dialect
 from tollgate.http.message import Answer, Request, to_event
 from tollgate.http.route import Route, Router
@@ -38,8 +38,8 @@ class App:
         dialect: Dialect,
         routes: Sequence[Route],
         *,
-        authenticate: Authenticator,
         journal: Journal,
+        authenticate: Authenticator | None = None,
         claim: Claimant | None = None,
     ) -> None:
         self.dialect = dialect
@@ -88,6 +88,8 @@ class App:
 
     def _serve(self, request: Request, route: Route) -> Answer:
         if route.access:
+            if self._authenticate is None:
+                raise Unauthenticated
             self._authenticate(request, route)
         self.dialect.negotiate(request)
         if route.idempotent:

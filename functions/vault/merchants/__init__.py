@@ -1,0 +1,1 @@
+"""Merchants: legal entities towards the card networks, the primary one first."""

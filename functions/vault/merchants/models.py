@@ -1,0 +1,197 @@
+"""Shapes of the merchant resource ("Merchants" in the reference; scheme members and limits from EMV 3-D Secure).
+
+A PATCH is partial (RFC 7396): what is absent stays, `null` unsets an optional member, and a body with every required member
+works too, as the reference marks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tollgate.dialects.vault import Pagination
+from tollgate.models.fields import CountryCode, CurrencyCode, HttpUrl, NonEmptyStr
+
+LONGEST_NAME = 255
+MOST_MERCHANTS = 10_000
+MOST_SCHEMES = 20
+
+SchemeName = Literal[
+    "visa", "mastercard", "amex", "american express", "discover", "diners", "jcb", "unionpay"
+]
+
+
+def _text(longest: int) -> Any:
+    return Annotated[NonEmptyStr, Field(max_length=longest)]
+
+
+class MerchantScheme(BaseModel):
+    """The EMV 3-D Secure acquirer and requestor data of one scheme."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+    name: SchemeName
+    acquirer_bin: Annotated[str, Field(pattern=r"^[0-9]{4,11}$")] | None = None
+    requestor_id: _text(35) | None = None  # type: ignore[valid-type]
+    requestor_name: _text(40) | None = None  # type: ignore[valid-type]
+    category_code: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = None
+    merchant_id: _text(35) | None = None  # type: ignore[valid-type]
+    merchant_name: _text(40) | None = None  # type: ignore[valid-type]
+
+
+Schemes = Annotated[list[MerchantScheme], Field(max_length=MOST_SCHEMES)]
+
+
+class CreateMerchant(BaseModel):
+    """A new merchant."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True, populate_by_name=True)
+    company_city: _text(LONGEST_NAME)  # type: ignore[valid-type]
+    country_code: CountryCode
+    legal_name: _text(LONGEST_NAME)  # type: ignore[valid-type]
+    website_url: HttpUrl
+    three_ds_enabled: Annotated[bool, Field(alias="3ds_enabled")]
+    identity_and_verification_enabled: bool | None = None
+    default_currency: CurrencyCode | None = None
+    default_merchant_id: _text(LONGEST_NAME) | None = None  # type: ignore[valid-type]
+    schemes: Schemes | None = None
+
+
+class UpdateMerchant(BaseModel):
+    """Members to change."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True, populate_by_name=True)
+    company_city: _text(LONGEST_NAME) = None  # type: ignore[valid-type]
+    country_code: CountryCode = None  # type: ignore[assignment]
+    legal_name: _text(LONGEST_NAME) = None  # type: ignore[valid-type]
+    website_url: HttpUrl = None  # type: ignore[assignment]
+    three_ds_enabled: Annotated[bool, Field(alias="3ds_enabled")] = None  # type: ignore[assignment]
+    identity_and_verification_enabled: bool | None = None
+    default_currency: CurrencyCode | None = None
+    default_merchant_id: _text(LONGEST_NAME) | None = None  # type: ignore[valid-type]
+    schemes: Schemes | None = None
+
+
+MerchantType = Literal["primary", "submerchant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A stored merchant. The encryption key is not part of it, only the nine characters that may be shown."""
+
+    id: str
+    account_id: str
+    created_at: str
+    sequence: int
+    version: int
+    type: MerchantType
+    company_city: str
+    country_code: str
+    legal_name: str
+    website_url: str
+    three_ds_enabled: bool
+    identity_and_verification_enabled: bool
+    encryption_key_start: str
+    default_currency: str | None = None
+    default_merchant_id: str | None = None
+    schemes: tuple[dict[str, Any], ...] = ()
+
+
+class SchemeView(TypedDict):
+    """The acquirer and requestor data of one scheme, as given."""
+
+    name: str
+    acquirer_bin: str | None
+    requestor_id: str | None
+    requestor_name: str | None
+    category_code: str | None
+    merchant_id: str | None
+    merchant_name: str | None
+
+
+class CreatedMerchant(TypedDict):
+    """A merchant at its creation: the only answer with the whole `encryption_key`."""
+
+    id: str
+    created_at: str
+    company_city: str
+    country_code: str
+    encryption_key: str
+    legal_name: str
+    website_url: str
+
+
+MerchantView = TypedDict(
+    "MerchantView",
+    {
+        "id": str,
+        "created_at": str,
+        "company_city": str,
+        "country_code": str,
+        "encryption_key": str,
+        "legal_name": str,
+        "website_url": str,
+        "type": MerchantType,
+        "identity_and_verification_enabled": bool,
+        "3ds_enabled": bool,
+        "default_currency": str | None,
+        "default_merchant_id": str | None,
+        "schemes": list[SchemeView],
+    },
+)
+"""A merchant; its `encryption_key` shows nine characters and `[redacted]`."""
+
+
+class MerchantPage(TypedDict):
+    """A page of merchants."""
+
+    data: list[MerchantView]
+    pagination: Pagination
+    current_page: int
+    page_size: int
+    total_items: int
+    total_pages: int
+
+
+def created(merchant: Merchant, encryption_key: str) -> CreatedMerchant:
+    return {
+        "id": merchant.id,
+        "created_at": merchant.created_at,
+        "company_city": merchant.company_city,
+        "country_code": merchant.country_code,
+        "encryption_key": encryption_key,
+        "legal_name": merchant.legal_name,
+        "website_url": merchant.website_url,
+    }
+
+
+def view(merchant: Merchant) -> MerchantView:
+    """The public form, member by member."""
+    return {
+        "id": merchant.id,
+        "created_at": merchant.created_at,
+        "company_city": merchant.company_city,
+        "country_code": merchant.country_code,
+        "encryption_key": f"{merchant.encryption_key_start}[redacted]",
+        "legal_name": merchant.legal_name,
+        "website_url": merchant.website_url,
+        "type": merchant.type,
+        "identity_and_verification_enabled": merchant.identity_and_verification_enabled,
+        "3ds_enabled": merchant.three_ds_enabled,
+        "default_currency": merchant.default_currency,
+        "default_merchant_id": merchant.default_merchant_id,
+        "schemes": [scheme_view(each) for each in merchant.schemes],
+    }
+
+
+def scheme_view(scheme: dict[str, Any]) -> SchemeView:
+    return {
+        "name": scheme["name"],
+        "acquirer_bin": scheme.get("acquirer_bin"),
+        "requestor_id": scheme.get("requestor_id"),
+        "requestor_name": scheme.get("requestor_name"),
+        "category_code": scheme.get("category_code"),
+        "merchant_id": scheme.get("merchant_id"),
+        "merchant_name": scheme.get("merchant_name"),
+    }
