@@ -1,0 +1,1 @@
+"""Makes the reference tables of the shared layer from published packages. Never deployed."""
