@@ -99,7 +99,7 @@ def faults_of(error: ValidationError, value: object = _UNSEEN, root: str = "$") 
     found: dict[Fault, None] = {}
     for each in error.errors(include_url=False, include_input=False):
         limits = each.get("ctx", {})
-        path = _path(root, each["loc"], value)
+        path = _path(root, each["loc"], value, absent=each["type"] == "missing")
         if each["type"].startswith("union_tag"):
             path += "." + str(limits.get("discriminator", "")).strip("'")
         found[Fault(path, _message(each["type"], limits))] = None
@@ -120,23 +120,24 @@ def _message(kind: str, limits: Mapping[str, Any]) -> str:
     return _PLAIN.get(kind, "is not valid")
 
 
-def _path(root: str, location: Sequence[int | str], value: object) -> str:
+def _path(root: str, location: Sequence[int | str], value: object, *, absent: bool) -> str:
+    """Where the location leads in the value; `absent` when its last part is the member that is not there."""
     path, current = root, value
     for index, part in enumerate(location):
         if isinstance(part, int):
             path += f"[{part}]"
             current = _inside(current, part)
-        elif _is_member(current, part, last=index == len(location) - 1):
+        elif _is_member(current, part, absent=absent and index == len(location) - 1):
             path += f".{part}" if _may_be_shown(part) else "[*]"
             current = _inside(current, part)
     return path
 
 
-def _is_member(current: object, name: str, *, last: bool) -> bool:
-    """False for a union branch: not in the object there, and not the member missing from it either."""
+def _is_member(current: object, name: str, *, absent: bool) -> bool:
+    """False for the name of a union branch: not in the object there, and not what is missing from it either."""
     if current is _UNSEEN:
         return True
-    return isinstance(current, dict) and (last or name in current)
+    return isinstance(current, dict) and (absent or name in current)
 
 
 def _inside(current: object, part: int | str) -> object:

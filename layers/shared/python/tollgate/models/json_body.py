@@ -60,7 +60,7 @@ def _check_depth(text: str, value: object) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     level: list[object] = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for each in level if isinstance(each, (dict, list)) for child in _children(each)]
         if not level:
             return
