@@ -38,7 +38,7 @@ class Response:
     """One answer; the server adds `content-length` and, where it must, `connection`."""
 
     status: int
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
 
 
@@ -214,9 +214,9 @@ class _Connection:
         is_empty = response.status in {204, 304}
         headers = list(response.headers)
         if not is_empty:
-            headers.append(("content-length", str(len(response.body))))
+            headers.append((b"content-length", b"%d" % len(response.body)))
         if last:
-            headers.append(("connection", "close"))
+            headers.append((b"connection", b"close"))
         head = h11.Response(status_code=response.status, headers=headers, reason=_REASONS.get(response.status, b""))
         data = self._http.send(head) or b""
         if response.body and not is_empty and method != "HEAD":
