@@ -82,7 +82,7 @@ class VerificationKey(NamedTuple):
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """True when `signature` is this key's over `signed`; a key that cannot be built verifies nothing."""
-        import jwt  # noqa: PLC0415 - see the head of oidc.py
+        import jwt  # see the head of oidc.py
 
         try:
             made = jwt.PyJWK(dict(self.members), algorithm=self.algorithm)

@@ -28,8 +28,8 @@ _URL: Final = re.compile(
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]*")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# Characters that the two generations of IDNA read differently (UTS 46, section 7): sharp s, final sigma, joiners.
-_DEVIATIONS: Final = frozenset("\u00df\u03c2\u200c\u200d\u1e9e")
+# Letters that the generations of IDNA read differently (UTS 46, section 7): sharp s, final sigma, joiners, fillers.
+_DISPUTED: Final = frozenset("\u00df\u1e9e\u03c2\u200c\u200d\u115f\u1160\u17b4\u17b5")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED: Final = "-._~!$&'()*+,;=:@"
 
@@ -103,18 +103,23 @@ def _ascii_name(written: str) -> str:
     """The name as DNS knows it. Other scripts go through IDNA, where old and new rules agree, or are refused."""
     if written.isascii():
         return written
-    import stringprep  # noqa: PLC0415 - rare, and its tables are large
-    from unicodedata import normalize  # noqa: PLC0415
-
-    # A character younger than the tables of IDNA 2003 would pass through them unmapped.
-    if len(written) > _MAX_NAME_CHARACTERS or any(stringprep.in_table_a1(letter) for letter in written):
+    if len(written) > _MAX_NAME_CHARACTERS:
         raise TargetRefused("host")
-    if _DEVIATIONS & set(written) or _DEVIATIONS & set(normalize("NFKC", written)):
+    import stringprep  # rare, and its tables are large
+    from unicodedata import normalize
+
+    letters = normalize("NFKC", written)
+    # The codec knows IDNA 2003: a letter younger than its tables would pass through it unmapped.
+    if any(letter in _DISPUTED or stringprep.in_table_a1(letter) for letter in letters):
         raise TargetRefused("host")
     try:
-        return written.encode("idna").decode("ascii")
+        name = letters.encode("idna")
+        shown = name.decode("idna")
     except UnicodeError:
         raise TargetRefused("host") from None
+    if shown.casefold() != shown:  # scripts that got a second case since then
+        raise TargetRefused("host")
+    return name.decode("ascii")
 
 
 def is_allowed(url: str, prefixes: Iterable[str]) -> bool:
