@@ -49,7 +49,10 @@ def _write_service(loader: Loader, target: Path, service: str, words: set[str]) 
     _save(folder / "service-2.json", model)
     _save(folder / "endpoint-rule-set-1.json", loader.load_service_model(service, "endpoint-rule-set-1"))
     pages = loader.load_service_model(service, "paginators-1")["pagination"]
-    _save(folder / "paginators-1.json", {"pagination": {name: pages[name] for name in model["operations"] if name in pages}})
+    _save(
+        folder / "paginators-1.json",
+        {"pagination": {name: pages[name] for name in model["operations"] if name in pages}},
+    )
     return str(model["metadata"]["endpointPrefix"])
 
 

@@ -39,7 +39,10 @@ def measure(artifact: Path) -> list[Size]:
 
 def report(sizes: list[Size]) -> str:
     megabyte = 1024 * 1024
-    lines = [f"  {size.part:<20} {size.unzipped / megabyte:6.1f} MB, zipped {size.zipped / megabyte:5.1f} MB" for size in sizes]
+    lines = [
+        f"  {size.part:<20} {size.unzipped / megabyte:6.1f} MB, zipped {size.zipped / megabyte:5.1f} MB"
+        for size in sizes
+    ]
     total = sum(size.unzipped for size in sizes)
     limit = UNZIPPED_LIMIT_BYTES // megabyte
     return "\n".join([*lines, f"  {'every function':<20} {total / megabyte:6.1f} MB of {limit} MB"])

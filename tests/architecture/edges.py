@@ -1,0 +1,22 @@
+"""What the architecture tests permit, and why. Each line is a permission that a reviewer has to see.
+
+An edge between groups also means that the functions of the one take on the tables and keys of the other.
+"""
+
+from __future__ import annotations
+
+EDGES: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
+    }
+)
+"""(group, group whose `public` it may call). Nothing outside the card zone may be given an edge into it."""
+
+CARD_ZONE: frozenset[str] = frozenset({"vault", "threeds"})
+"""Families whose code may meet a card number. Nobody else imports them; the others call them over a function or HTTP."""
+
+CARD_KEYS: frozenset[str] = frozenset({"VaultKey", "SecurityCodeKey"})
+"""The template's keys that open cardholder data: for functions of the card zone only."""
+
+EXEMPTIONS: dict[tuple[str, str], str] = {}
+"""(rule, module) → the reason why the rule does not hold there. One that is no longer needed fails the tests."""

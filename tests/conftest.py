@@ -1,0 +1,59 @@
+"""What holds for every test: no way out of this machine, no credentials of a real account, one stack at a time."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STACK_TESTS = Path(__file__).parent / "e2e"
+
+# Before anything is imported that could look for a real account.
+os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="eu-central-1")
+os.environ.update(AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+os.environ.pop("AWS_PROFILE", None)
+
+from tests.support.session import (  # noqa: E402, F401
+    dynamodb_url,
+    held_clock,
+    kms,
+    make_merchant,
+    provision,
+    sqs,
+)
+
+_connect = socket.socket.connect
+
+
+def _connect_locally(self: socket.socket, address: Any) -> None:
+    """A test that leaves the machine would depend on it, so it fails here and says where it wanted to go."""
+    if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(str(address[0])):
+        raise AssertionError(f"a test tried to connect to {address[0]}")
+    _connect(self, address)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _stay_on_this_machine() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _connect_locally)
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the whole stack share its ports and the machine's two cores: one worker runs them all, one by one."""
+    for item in items:
+        if item.path.is_relative_to(STACK_TESTS):
+            item.add_marker(pytest.mark.stack)
+            item.add_marker(pytest.mark.xdist_group("stack"))
