@@ -31,7 +31,9 @@ def read_document(request: Request) -> Answer:
     return Answer(200, document, {"access-control-allow-origin": "*"})
 
 
-ROUTES = (Route("GET", "/openapi/{document}", read_document, "OpenAPI document", frozenset(), answer=dict, tag="Platform"),)
+ROUTES = (
+    Route("GET", "/openapi/{document}", read_document, "OpenAPI document", frozenset(), answer=dict, tag="Platform"),
+)
 
 
 handler = App(VAULT, ROUTES, journal=Journal("documents", _settings.log_level))

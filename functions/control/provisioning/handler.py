@@ -23,11 +23,10 @@ _journal = Journal("provisioning", _settings.log_level)
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Carry out one payload; a refusal is an answer with `classifier`, like the vault's errors."""
     sandbox_clock.refresh()
-    action = event.get("action") if isinstance(event, Mapping) else None
     try:
         answer = _provisioning.carry_out(event)
     except Failure as failure:
         _journal.note("refused", failure=type(failure).__name__)
-        return VAULT.error_body(failure)
-    _journal.note("provisioned", action=str(action), account_id=answer["id"])
+        return dict(VAULT.error_body(failure))
+    _journal.note("provisioned", action=str(event["action"]), account_id=answer["id"])
     return answer

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from tollgate.models.fields import HttpUrl, NonEmptyStr, UuidStr
+from tollgate.models.fields import HttpUrl, NonEmptyStr, RequestModel, Text, UuidStr
 
 DEFAULT_GRACE_SECONDS = 24 * 3600
 LONGEST_GRACE_SECONDS = 30 * 24 * 3600
 MOST_DESTINATIONS = 100
 
-Name = Annotated[NonEmptyStr, Field(max_length=200)]
+Name = Annotated[str, Text(200)]
 
 
-class Payload(BaseModel):
+class Payload(RequestModel):
     """Strict in type; unknown members are refused, because an operator's typing error must not pass."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class AccountOptions(Payload):
@@ -56,9 +56,9 @@ class OidcMember(Payload):
     """A person: who they are at which issuer, under which client id the issuer names us."""
 
     account_id: UuidStr
-    issuer: Annotated[HttpUrl, Field(max_length=500)]
-    client_id: Annotated[NonEmptyStr, Field(max_length=255)]
-    subject: Annotated[NonEmptyStr, Field(max_length=255)]
+    issuer: HttpUrl
+    client_id: NonEmptyStr
+    subject: NonEmptyStr
 
 
 class AddOidcMember(OidcMember):
@@ -76,11 +76,13 @@ class RemoveOidcMember(OidcMember):
 Command = CreateAccount | UpdateAccount | RotateApiKey | AddOidcMember | RemoveOidcMember
 
 
-class Envelope(BaseModel):
-    """Any provisioning payload."""
-
-    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
-    command: Annotated[Command, Field(discriminator="action")]
+COMMANDS: dict[str, type[Command]] = {
+    "create_account": CreateAccount,
+    "update_account": UpdateAccount,
+    "rotate_api_key": RotateApiKey,
+    "add_oidc_member": AddOidcMember,
+    "remove_oidc_member": RemoveOidcMember,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from control.provisioning.models import Envelope
+from control.provisioning.models import COMMANDS
 from control.provisioning.repository import IdentityRepository
 from control.provisioning.service import ProvisioningService
 from tollgate import aws
@@ -43,4 +43,8 @@ class Provisioning:
         """
         if not isinstance(payload, Mapping):
             raise Invalid.at("$", "must be an object")
-        return self.service.carry_out(validated(Envelope, {"command": dict(payload)}, strip="command").command)
+        action = payload.get("action")
+        command = COMMANDS.get(action) if isinstance(action, str) else None
+        if command is None:
+            raise Invalid.at("$.action", f"must be one of {', '.join(COMMANDS)}")
+        return self.service.carry_out(validated(command, dict(payload)))

@@ -1,7 +1,7 @@
 """Use cases of an operator: accounts, API keys and their rotation, OpenID members.
 
-A secret is in an answer once, at its making; what is kept is a keyed digest (API keys) or a sealed form (the HMAC key, which
-must be recovered to sign).
+A secret is in an answer once, at its making; what is kept is a keyed digest (API keys) or a sealed form (the HMAC key,
+which must be recovered to sign).
 """
 
 from __future__ import annotations
@@ -100,9 +100,7 @@ class ProvisioningService:
 
     def _enrol(self, command: AddOidcMember | RemoveOidcMember) -> dict[str, Any]:
         self._repository.require_account(command.account_id)
-        change = (
-            self._repository.add_member if isinstance(command, AddOidcMember) else self._repository.remove_member
-        )
+        change = self._repository.add_member if isinstance(command, AddOidcMember) else self._repository.remove_member
         change(command.account_id, command.issuer, command.client_id, command.subject)
         member = {"issuer": command.issuer, "client_id": command.client_id, "subject": command.subject}
         return {"id": command.account_id, "oidc": member}

@@ -1,8 +1,8 @@
 """The stream door: hands references to new outbox records to the queue, nothing more.
 
-A message names the record (table and key), not its content; the consumer reads the record and removes it once the event is
-its own, so a lost, doubled or late message changes nothing. The first record that cannot be handed on is reported, and the
-stream comes back with it and all after it.
+A message names the record (table and key), not its content; the consumer reads the record and removes it once the event
+is its own, so a lost, doubled or late message changes nothing. The first record that cannot be handed on is reported,
+and the stream comes back with it and all after it.
 """
 
 from __future__ import annotations

@@ -78,11 +78,29 @@ def receive(request: Request) -> Answer:
 ROUTES = (
     Route("POST", "/sandbox/provisioning", provision, "Provision", _ANYONE, answer=ProvisioningAnswer, tag="Sandbox"),
     Route("GET", "/sandbox/clock", read_clock, "Read the clock", _ANYONE, answer=ClockView, tag="Sandbox"),
-    Route("POST", "/sandbox/clock", advance_clock, "Move the clock", _ANYONE, body=Advance, answer=ClockView, tag="Sandbox"),
+    Route(
+        "POST",
+        "/sandbox/clock",
+        advance_clock,
+        "Move the clock",
+        _ANYONE,
+        body=Advance,
+        answer=ClockView,
+        tag="Sandbox",
+    ),
     Route("GET", "/sandbox/inbox/{name}", list_inbox, "Read an inbox", _ANYONE, answer=Inbox, tag="Sandbox"),
-    Route("PUT", "/sandbox/inbox/{name}", set_inbox_behaviour, "Set how an inbox answers", _ANYONE, body=Behaviour, answer=Behaviour, tag="Sandbox"),
+    Route(
+        "PUT",
+        "/sandbox/inbox/{name}",
+        set_inbox_behaviour,
+        "Set how an inbox answers",
+        _ANYONE,
+        body=Behaviour,
+        answer=Behaviour,
+        tag="Sandbox",
+    ),
     Route("DELETE", "/sandbox/inbox/{name}", empty_inbox, "Empty an inbox", _ANYONE, status=204, tag="Sandbox"),
-)  # fmt: skip
+)
 
 
 class _SandboxApp(App):

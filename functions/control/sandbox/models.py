@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tollgate.models.fields import RequestModel
 
 LONGEST_STEP_SECONDS = 10 * 366 * 24 * 3600
 LONGEST_DELAY_SECONDS = 30
 LARGEST_BODY = 300_000
 
 
-class Advance(BaseModel):
+class Advance(RequestModel):
     """How far to move the clock, forward only."""
 
-    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
     advance_seconds: Annotated[int, Field(ge=0, le=LONGEST_STEP_SECONDS)]
 
 
-class Behaviour(BaseModel):
+class Behaviour(RequestModel):
     """How an inbox answers its next `times` requests."""
 
-    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
     status: Annotated[int, Field(ge=200, le=599)] = 200
     body: Annotated[str, Field(max_length=LARGEST_BODY)] = ""
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS)] = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tollgate import aws, config
 from tollgate.auth.identity import Identity
 from tollgate.config import CallerSettings
-from tollgate.countries import ALPHA_2, ALPHA_3
+from tollgate.countries import ALPHA2, ALPHA2_BY_ALPHA3
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
 from tollgate.dialects.vault import API_KEY_OR_BEARER, LIMIT, PAGE, VAULT, Authenticator, envelope
@@ -37,7 +37,9 @@ _table = Table(_settings.vault_table, aws.dynamodb())
 _keyring = Keyring(_table, Kms(aws.kms(), _settings.vault_key_id), "cards")
 _service = MerchantService(MerchantRepository(_table), _keyring)
 
-_COUNTRIES = {code.casefold(): code for code in ALPHA_2} | {long.casefold(): code for long, code in ALPHA_3.items()}
+_COUNTRIES = {code.casefold(): code for code in ALPHA2} | {
+    long.casefold(): code for long, code in ALPHA2_BY_ALPHA3.items()
+}
 _DAY = {"type": "string", "description": "A date (YYYY-MM-DD) or an RFC 3339 date-time"}
 _LIST_QUERY = (
     LIMIT,

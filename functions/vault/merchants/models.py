@@ -1,7 +1,7 @@
 """Shapes of the merchant resource ("Merchants" in the reference; scheme members and limits from EMV 3-D Secure).
 
-A PATCH is partial (RFC 7396): what is absent stays, `null` unsets an optional member, and a body with every required member
-works too, as the reference marks them.
+A PATCH is partial (RFC 7396): what is absent stays, `null` unsets an optional member, and a body with every required
+member works too, as the reference marks them.
 """
 
 from __future__ import annotations
@@ -9,67 +9,61 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tollgate.dialects.vault import Pagination
-from tollgate.models.fields import CountryCode, CurrencyCode, HttpUrl, NonEmptyStr
+from tollgate.models.fields import CountryCode, CurrencyCode, HttpUrl, NonEmptyStr, RequestModel, Text
 
-LONGEST_NAME = 255
 MOST_MERCHANTS = 10_000
 MOST_SCHEMES = 20
 
-SchemeName = Literal[
-    "visa", "mastercard", "amex", "american express", "discover", "diners", "jcb", "unionpay"
-]
+SchemeName = Literal["visa", "mastercard", "amex", "american express", "discover", "diners", "jcb", "unionpay"]
 
 
-def _text(longest: int) -> Any:
-    return Annotated[NonEmptyStr, Field(max_length=longest)]
+Text35 = Annotated[str, Text(35)]
+Text40 = Annotated[str, Text(40)]
 
 
-class MerchantScheme(BaseModel):
+class MerchantScheme(RequestModel):
     """The EMV 3-D Secure acquirer and requestor data of one scheme."""
 
-    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
     name: SchemeName
     acquirer_bin: Annotated[str, Field(pattern=r"^[0-9]{4,11}$")] | None = None
-    requestor_id: _text(35) | None = None  # type: ignore[valid-type]
-    requestor_name: _text(40) | None = None  # type: ignore[valid-type]
+    requestor_id: Text35 | None = None
+    requestor_name: Text40 | None = None
     category_code: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = None
-    merchant_id: _text(35) | None = None  # type: ignore[valid-type]
-    merchant_name: _text(40) | None = None  # type: ignore[valid-type]
+    merchant_id: Text35 | None = None
+    merchant_name: Text40 | None = None
 
 
 Schemes = Annotated[list[MerchantScheme], Field(max_length=MOST_SCHEMES)]
 
 
-class CreateMerchant(BaseModel):
+class CreateMerchant(RequestModel):
     """A new merchant."""
 
-    model_config = ConfigDict(strict=True, hide_input_in_errors=True, populate_by_name=True)
-    company_city: _text(LONGEST_NAME)  # type: ignore[valid-type]
+    company_city: NonEmptyStr
     country_code: CountryCode
-    legal_name: _text(LONGEST_NAME)  # type: ignore[valid-type]
+    legal_name: NonEmptyStr
     website_url: HttpUrl
     three_ds_enabled: Annotated[bool, Field(alias="3ds_enabled")]
     identity_and_verification_enabled: bool | None = None
     default_currency: CurrencyCode | None = None
-    default_merchant_id: _text(LONGEST_NAME) | None = None  # type: ignore[valid-type]
+    default_merchant_id: NonEmptyStr | None = None
     schemes: Schemes | None = None
 
 
-class UpdateMerchant(BaseModel):
+class UpdateMerchant(RequestModel):
     """Members to change."""
 
-    model_config = ConfigDict(strict=True, hide_input_in_errors=True, populate_by_name=True)
-    company_city: _text(LONGEST_NAME) = None  # type: ignore[valid-type]
+    company_city: NonEmptyStr = None  # type: ignore[assignment]
     country_code: CountryCode = None  # type: ignore[assignment]
-    legal_name: _text(LONGEST_NAME) = None  # type: ignore[valid-type]
+    legal_name: NonEmptyStr = None  # type: ignore[assignment]
     website_url: HttpUrl = None  # type: ignore[assignment]
     three_ds_enabled: Annotated[bool, Field(alias="3ds_enabled")] = None  # type: ignore[assignment]
     identity_and_verification_enabled: bool | None = None
     default_currency: CurrencyCode | None = None
-    default_merchant_id: _text(LONGEST_NAME) | None = None  # type: ignore[valid-type]
+    default_merchant_id: NonEmptyStr | None = None
     schemes: Schemes | None = None
 
 

@@ -77,9 +77,8 @@ class MerchantRepository:
     # ------------------------------------------------------------------ writing
 
     def insert(self, transaction: Transaction, slot: Slot, merchant: Merchant, sealed_key: bytes) -> None:
-        """A new merchant; when it is the primary one the transaction is refused with PrimaryTaken if there is another."""
-        account_id = merchant.account_id
-        transaction.put(
+        """A new merchant; when it is the primary one the transaction is refused with PrimaryTaken if there is
+        another.""" account_id = merchant.account_id transaction.put(
             self._table,
             {**_to_item(merchant), "encryption_key": sealed_key},
             condition="attribute_not_exists(pk)",
@@ -110,7 +109,7 @@ class MerchantRepository:
             refusal=_refused,
         )  # fmt: skip
         if _name_row(before)["sk"] != _name_row(after)["sk"]:
-            transaction.delete(self._table, **_name_key(before))
+            transaction.delete(self._table, *_name_key(before))
         transaction.put(self._table, _name_row(after))
         self._listing.move(
             transaction, before.account_id, before.sequence, _row(after), before.country_code, after.country_code
@@ -122,7 +121,7 @@ class MerchantRepository:
             self._table, _pk(merchant.account_id, merchant.id), "#",
             condition="version = :version", values={":version": merchant.version}, refusal=_refused,
         )  # fmt: skip
-        transaction.delete(self._table, **_name_key(merchant))
+        transaction.delete(self._table, *_name_key(merchant))
         self._listing.remove(transaction, merchant.account_id, merchant.sequence, merchant.country_code)
 
 
@@ -143,14 +142,16 @@ def _primary(account_id: str) -> str:
     return f"MERCHANTS#{account_id}#PRIMARY"
 
 
-def _name_key(merchant: Merchant) -> dict[str, str]:
+def _name_key(merchant: Merchant) -> tuple[str, str]:
     folded = merchant.legal_name.casefold()[:_NAME_KEY]
-    return {"pk": f"MERCHANTS#{merchant.account_id}#NAME", "sk": f"{folded}#{merchant.sequence:012d}"}
+    return f"MERCHANTS#{merchant.account_id}#NAME", f"{folded}#{merchant.sequence:012d}"
 
 
 def _name_row(merchant: Merchant) -> dict[str, Any]:
+    pk, sk = _name_key(merchant)
     return {
-        **_name_key(merchant),
+        "pk": pk,
+        "sk": sk,
         "id": merchant.id,
         "facet": merchant.country_code,
         "created_at": merchant.created_at,

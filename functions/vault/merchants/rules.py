@@ -31,7 +31,8 @@ def faults(merchant: Merchant) -> list[Fault]:
 def new_encryption_key() -> str:
     """A symmetric key for JWE (`dir`, A256GCM): base64url of a JWK of 256 random bits.
 
-    The reference shows only that the key and the JWE begin alike (`eyJhbGc`, which is `{"alg`); this is the layout that fits.
+    The reference shows only that the key and the JWE begin alike (`eyJhbGc`, which is `{"alg`); this is the layout that
+    fits.
     """
     secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
     jwk = {"alg": "dir", "enc": "A256GCM", "k": secret, "kty": "oct"}

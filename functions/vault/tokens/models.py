@@ -13,9 +13,7 @@ from tollgate.dialects.vault import Pagination
 from vault import cards
 
 NetworkTokenStatus = Literal["active", "inactive", "pending", "deleted", "failed", "not_available"]
-CardScheme = Literal[
-    "VISA", "Mastercard", "American Express", "Discover", "Diners Club", "JCB", "UnionPay", "Unknown"
-]
+CardScheme = Literal["VISA", "Mastercard", "American Express", "Discover", "Diners Club", "JCB", "UnionPay", "Unknown"]
 
 NETWORK_TOKEN_STATUSES: Final[tuple[NetworkTokenStatus, ...]] = (
     "active", "inactive", "pending", "deleted", "failed", "not_available",

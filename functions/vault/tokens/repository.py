@@ -6,8 +6,8 @@ Access patterns (`pk`, `sk`):
     tokens of one original id                 `TOKENS#<account>#KEY#<business key>`, `<sequence>`
     a security code (ephemeral table)         `CODE#<account>#<token>`,          `#`
 
-A token's rows in lists carry its public form as one JSON text, which a page hands on as it is. Every method that writes adds
-to a transaction that the service commits.
+A token's rows in lists carry its public form as one JSON text, which a page hands on as it is. Every method that writes
+adds to a transaction that the service commits.
 """
 
 from __future__ import annotations
@@ -111,11 +111,10 @@ class TokenRepository:
                 condition="attribute_not_exists(pk)",
             )
             if token.business_key is not None:
-                transaction.put(self._table, {**_row(token), **_business_key_key(token)})
+                pk, sk = _business_key_key(token)
+                transaction.put(self._table, {**_row(token), "pk": pk, "sk": sk})
         account_id = tokens[0][1].account_id
-        self._listing.add(
-            transaction, account_id, [(slot, _facet_of(token), _row(token)) for slot, token, _ in tokens]
-        )
+        self._listing.add(transaction, account_id, [(slot, _facet_of(token), _row(token)) for slot, token, _ in tokens])
 
     def insert_security_code(self, transaction: Transaction, token: Token, sealed: bytes) -> None:
         """The security code, sealed, for at most 60 minutes."""
@@ -154,7 +153,8 @@ class TokenRepository:
         )
         transaction.delete(self._ephemeral, f"CODE#{token.account_id}#{token.id}", "#")
         if token.business_key is not None:
-            transaction.delete(self._table, **_business_key_key(token))
+            pk, sk = _business_key_key(token)
+            transaction.delete(self._table, pk, sk)
         self._listing.remove(transaction, token.account_id, token.sequence, _facet_of(token))
 
 
@@ -170,8 +170,8 @@ def _pk(account_id: str, token_id: str) -> str:
     return f"TOKEN#{account_id}#{token_id}"
 
 
-def _business_key_key(token: Token) -> dict[str, str]:
-    return {"pk": f"TOKENS#{token.account_id}#KEY#{token.business_key}", "sk": f"{token.sequence:012d}"}
+def _business_key_key(token: Token) -> tuple[str, str]:
+    return f"TOKENS#{token.account_id}#KEY#{token.business_key}", f"{token.sequence:012d}"
 
 
 def _facet(scheme: str, status: str) -> str:

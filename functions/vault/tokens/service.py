@@ -1,7 +1,8 @@
 """What can be done with tokens: the only place that sequences checks, encryption and writes.
 
-An import is one transaction: the token with its sealed PAN, its place in the list, the security code, the idempotency answer
-and the announcement all exist together or not at all. It must not hand a PAN or a security code to anything but the keyrings.
+An import is one transaction: the token with its sealed PAN, its place in the list, the security code, the idempotency
+answer and the announcement all exist together or not at all. It must not hand a PAN or a security code to anything but
+the keyrings.
 """
 
 from __future__ import annotations
@@ -125,12 +126,12 @@ class TokenService:
                 self._repository.insert_security_code(transaction, token, sealed)
             self._announce(transaction, "token.created", token, view(token))
 
-    def _announce(self, transaction: Transaction, type_: str, token: Token, payload: TokenView) -> None:
+    def _announce(self, transaction: Transaction, event_type: str, token: Token, payload: TokenView) -> None:
         events.announce(
             transaction,
             self._repository.table,
             account_id=token.account_id,
-            type=type_,
+            event_type=event_type,
             subject=token.id,
             payload={"token": payload},
         )

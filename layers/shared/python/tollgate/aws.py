@@ -39,9 +39,7 @@ def session() -> botocore.session.Session:
     spec = importlib.util.find_spec(TRIMMED_DATA)
     if spec is not None and spec.submodule_search_locations:
         path = next(iter(spec.submodule_search_locations))
-        made.register_component(
-            "data_loader", Loader(extra_search_paths=[path], include_default_search_paths=False)
-        )
+        made.register_component("data_loader", Loader(extra_search_paths=[path], include_default_search_paths=False))
     return made
 
 

@@ -2,9 +2,9 @@
 
 Access pattern (`pk`, `sk`): records not yet handed on, oldest first  `OUTBOX#<shard>`, `<created_at>#<id>`
 
-The table's stream wakes the relay, which puts a reference on the queue named for the kind of event; the consumer removes
-the record when it has made the event its own. What is left longer than minutes was lost on the way, and a sweep announces
-it again. So nothing is announced that was not saved, and nothing saved goes unannounced.
+The table's stream wakes the relay, which puts a reference on the queue named for the kind of event; the consumer
+removes the record when it has made the event its own. What is left longer than minutes was lost on the way, and a sweep
+announces it again. So nothing is announced that was not saved, and nothing saved goes unannounced.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RETENTION_SECONDS = 30 * 24 * 3600
 class Event:
     """Something that happened to an object of an account.
 
-    `type` is what the consumer sees (`token.created`), `subject` the object whose events keep their order, `payload` the
-    public representation, never more.
+    `type` is what the consumer sees (`token.created`), `subject` the object whose events keep their order, `payload`
+    the public representation, never more.
     """
 
     id: str
@@ -41,10 +41,16 @@ class Event:
 
 
 def announce(
-    transaction: Transaction, table: Table, *, account_id: str, type: str, subject: str, payload: Mapping[str, Any]
+    transaction: Transaction,
+    table: Table,
+    *,
+    account_id: str,
+    event_type: str,
+    subject: str,
+    payload: Mapping[str, Any],
 ) -> Event:
     """Add the announcement of an event to the transaction that makes it happen."""
-    event = Event(ids.new_uuid(), account_id, type, subject, clock.iso(clock.now()), dict(payload))
+    event = Event(ids.new_uuid(), account_id, event_type, subject, clock.iso(clock.now()), dict(payload))
     transaction.put(
         table,
         {
@@ -52,7 +58,7 @@ def announce(
             "sk": f"{event.created_at}#{event.id}",
             "id": event.id,
             "account_id": account_id,
-            "type": type,
+            "type": event_type,
             "subject": subject,
             "created_at": event.created_at,
             "payload": json.dumps(event.payload, separators=(",", ":")),

@@ -1,15 +1,15 @@
 """Structured logs and embedded metrics: one line per request, identifiers and counts only.
 
-What may be logged is the list of names in `tollgate.redact.LOGGABLE`; anything else is dropped, and what passes is scrubbed
-of digit runs that could be a PAN. Error texts are never logged, since libraries quote their input in them.
+What may be logged is the list of names in `tollgate.redact.LOGGABLE`; anything else is dropped, and what passes is
+scrubbed of digit runs that could be a PAN. Error texts are never logged, since libraries quote their input in them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from tollgate.redact import allowed
 
@@ -39,8 +39,8 @@ class Journal:
         if request.caller_ is not None:
             fields["account_id"] = request.caller_.account_id
             fields["credential"] = request.caller_.credential
-        self._logger.info("request", extra=allowed(fields))
-        self._emit({"route": route}, {"Duration": (MetricUnit.Milliseconds, duration_ms), "Requests": (MetricUnit.Count, 1),
+        self._logger.info("request", extra=allowed(fields)) self._emit({"route": route}, {"Duration":
+        (MetricUnit.Milliseconds, duration_ms), "Requests": (MetricUnit.Count, 1),
                     "ServerErrors": (MetricUnit.Count, int(status >= 500))})  # fmt: skip
 
     def fault(self, request: Request | None, error: BaseException) -> None:
@@ -64,7 +64,7 @@ class Journal:
         self._emit({}, {name: (MetricUnit.Count, value) for name, value in values.items()})
 
     def _emit(self, dimensions: dict[str, str], values: dict[str, tuple[MetricUnit, float]]) -> None:
-        metrics = Metrics(namespace=NAMESPACE, service=self._service)
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         for name, value in dimensions.items():
             metrics.add_dimension(name, value)
         for name, (unit, amount) in values.items():

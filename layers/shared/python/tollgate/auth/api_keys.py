@@ -1,8 +1,8 @@
 """API keys: `tg_<environment>_<key id>_<secret>`, looked up by the key id, proved by a keyed digest of the secret.
 
-The secret has 256 random bits and is shown once. What is stored is its HMAC under a key that only KMS can unwrap, compared
-in constant time; someone who reads the table can neither use nor test a key. A good key is remembered by the execution
-environment for `CACHE_SECONDS`, which is also how long a withdrawn key may still be honoured.
+The secret has 256 random bits and is shown once. What is stored is its HMAC under a key that only KMS can unwrap,
+compared in constant time; someone who reads the table can neither use nor test a key. A good key is remembered by the
+execution environment for `CACHE_SECONDS`, which is also how long a withdrawn key may still be honoured.
 """
 
 from __future__ import annotations

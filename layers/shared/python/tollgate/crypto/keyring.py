@@ -3,12 +3,13 @@
 Access patterns (`pk`, `sk`):
     all data keys of an owner, newest first   `KEYS#<owner>`, `<purpose>#<number>`
 
-An owner (an account, or the platform) has a sequence of numbered data keys per purpose. New records are sealed under the
-newest; each sealed record names the number it needs, so rotation is one new row and nothing else. Re-wrapping after a
-change of the KMS key touches only these rows. A `mac` key is not rotated: fingerprints made with it must stay comparable.
+An owner (an account, or the platform) has a sequence of numbered data keys per purpose. New records are sealed under
+the newest; each sealed record names the number it needs, so rotation is one new row and nothing else. Re-wrapping after
+a change of the KMS key touches only these rows. A `mac` key is not rotated: fingerprints made with it must stay
+comparable.
 
-Each record is sealed under a key of its own, which is itself sealed under the data key and stands in the record: what is
-destroyed with the record cannot be opened by the holder of the data key. The layout of a sealed record::
+Each record is sealed under a key of its own, which is itself sealed under the data key and stands in the record: what
+is destroyed with the record cannot be opened by the holder of the data key. The layout of a sealed record::
 
     1 byte   version (1)
     4 bytes  number of the data key, big endian
@@ -81,9 +82,7 @@ class Keyring:
         number = int.from_bytes(sealed[1:_HEADER], "big")
         bound = _associated(owner, context)
         try:
-            record_key = _open(
-                self._key(owner, "seal", number), sealed[_HEADER : _HEADER + _WRAPPED_RECORD_KEY], bound
-            )
+            record_key = _open(self._key(owner, "seal", number), sealed[_HEADER : _HEADER + _WRAPPED_RECORD_KEY], bound)
             return _open(record_key, sealed[_HEADER + _WRAPPED_RECORD_KEY :], bound)
         except InvalidTag:
             raise CannotOpen from None
@@ -126,9 +125,7 @@ class Keyring:
 
     def _load(self, owner: str, purpose: Purpose) -> int | None:
         """Read which key is newest; every row read on the way spares a later read."""
-        rows = self._table.query(
-            self._partition(owner), prefix=f"{purpose}#", limit=_KEY_ROWS_READ, descending=True
-        )
+        rows = self._table.query(self._partition(owner), prefix=f"{purpose}#", limit=_KEY_ROWS_READ, descending=True)
         if not rows:
             return None
         newest = int(rows[0]["sk"].partition("#")[2])

@@ -1,8 +1,9 @@
 """Runs one request through its route: negotiate, authenticate, claim the idempotency key, call, answer, log.
 
-Checks come in the order that gives nothing away: credential (401), permission (403), tenant-scoped lookup (404), content
-(422); the last two are the endpoint's, which looks up before it parses. Every answer, framework errors included, is in the
-dialect of the family. An unforeseen error is logged by its type and place, never by its text, and answered neutrally.
+Checks come in the order that gives nothing away: credential (401), permission (403), tenant-scoped lookup (404),
+content (422); the last two are the endpoint's, which looks up before it parses. Every answer, framework errors
+included, is in the dialect of the family. An unforeseen error is logged by its type and place, never by its text, and
+answered neutrally.
 """
 
 from __future__ import annotations

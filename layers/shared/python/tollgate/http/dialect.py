@@ -1,7 +1,7 @@
 """A dialect is how one family talks: credentials, error body, headers. Declared once, used by all groups of the family.
 
-It is data and a few functions. Which status and which code a *kind* of failure has is a table, looked up through the class
-hierarchy, so a group's own errors need no entry.
+It is data and a few functions. Which status and which code a *kind* of failure has is a table, looked up through the
+class hierarchy, so a group's own errors need no entry.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ KindTable = Mapping[type[Failure], Kind]
 class Dialect:
     """One family's conventions.
 
-    `kinds` must hold `Failure` itself, the answer to everything unforeseen. `render` makes the error body from the kind and
-    the failure (None for an unforeseen error). `negotiate` reads and checks version headers before anything else;
+    `kinds` must hold `Failure` itself, the answer to everything unforeseen. `render` makes the error body from the kind
+    and the failure (None for an unforeseen error). `negotiate` reads and checks version headers before anything else;
     `headers` are added to every answer, errors included.
     """
 

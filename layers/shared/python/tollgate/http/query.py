@@ -1,7 +1,7 @@
 """Query parameters as declarations: one reads and checks them, and documents them.
 
-Unknown parameters are ignored; a known one given twice is refused, because two readers could pick different ones. An empty
-value is a fault like any other, never "absent".
+Unknown parameters are ignored; a known one given twice is refused, because two readers could pick different ones. An
+empty value is a fault like any other, never "absent".
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _MOMENT = re.compile(
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter. `read` turns the text into a value or raises ValueError with a message that quotes nothing."""
+    """One query parameter. `read` turns the text into a value or raises ValueError with a message that quotes
+    nothing."""
 
     name: str
     read: Callable[[str], Any]
@@ -138,5 +139,3 @@ def ordered(values: Mapping[str, Any], low: str, high: str) -> None:
     """
     if values[low] is not None and values[high] is not None and values[low] > values[high]:
         raise Invalid.at(f"query.{low}", f"must not be after {high}")
-
-

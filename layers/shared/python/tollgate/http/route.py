@@ -18,9 +18,10 @@ Endpoint = Callable[[Request], Answer]
 class Route:
     """One operation of an API.
 
-    Shapes: `body` (a pydantic model or a TypedDict) and `query` are what the endpoint reads, `answer` is what it says on
-    success (a TypedDict, a pydantic model, or None for no content), `headers` are further request headers as name → (required, schema, description).
-    `access` names the credentials that the dialect accepts here; empty means none is needed.
+    Shapes: `body` (a pydantic model or a TypedDict) and `query` are what the endpoint reads, `answer` is what it says
+    on success (a TypedDict, a pydantic model, or None for no content), `headers` are further request headers as name →
+    (required, schema, description). `access` names the credentials that the dialect accepts here; empty means none is
+    needed.
     """
 
     method: str

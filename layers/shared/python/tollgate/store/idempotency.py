@@ -2,12 +2,12 @@
 
 Access pattern (`pk`, `sk`): answer of a key  `IDEM#<account>#<digest of method, path and key>`, `#`
 
-The record is one more write in the transaction that changes the state, under the condition that none is there. So of any
-number of simultaneous requests with one key exactly one has an effect and all get its answer, and no crash can leave an
-effect without its record or a record without its effect. There is no "in progress" to expire.
+The record is one more write in the transaction that changes the state, under the condition that none is there. So of
+any number of simultaneous requests with one key exactly one has an effect and all get its answer, and no crash can
+leave an effect without its record or a record without its effect. There is no "in progress" to expire.
 
-The key itself, the path and the body are kept only as keyed digests, and the answer is sealed: nothing that a caller sent,
-a PAN least of all, and no secret that we answered can be read from the table.
+The key itself, the path and the body are kept only as keyed digests, and the answer is sealed: nothing that a caller
+sent, a PAN least of all, and no secret that we answered can be read from the table.
 """
 
 from __future__ import annotations

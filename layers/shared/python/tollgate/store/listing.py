@@ -2,8 +2,8 @@
 
 DynamoDB has no offset and no count. This keeps, in the transaction that adds, moves or removes an object, a tree of
 counts over the sequence in which objects came: a page number or a total is a walk down three levels, never a read up to
-the page. Filters are *facets* (one short code per object, such as scheme and status): every node also counts by facet, and
-every facet has rows of its own, so a filtered page reads only what it shows.
+the page. Filters are *facets* (one short code per object, such as scheme and status): every node also counts by facet,
+and every facet has rows of its own, so a filtered page reads only what it shows.
 
 Access patterns (`pk`, `sk`; L = `LIST#<owner>#<name>`):
     next sequence number                       `L`,           `#`
@@ -11,8 +11,9 @@ Access patterns (`pk`, `sk`; L = `LIST#<owner>#<name>`):
     rows of one facet in that order            `L#F#<facet>`, `<sequence>`
     counts of 64^level sequence numbers each   `L#<level>`,   `<sequence // 64^level>`, level 1 to 3
 
-A sequence number is taken first (one atomic update that also makes `created_at` never run backwards), the rows and counts
-are written with the object. A number whose transaction failed stays unused and is counted nowhere, so it costs nothing.
+A sequence number is taken first (one atomic update that also makes `created_at` never run backwards), the rows and
+counts are written with the object. A number whose transaction failed stays unused and is counted nowhere, so it costs
+nothing.
 
 Bounds: 64^4 = 16.7 million objects of an owner keep the cost stated here; beyond, the top level grows by one row per
 262,144 objects. Adding is serialised per owner by the shared count rows (retried by the transaction writer).
@@ -75,9 +76,8 @@ class Listing:
     # ------------------------------------------------------------------ writing
 
     def allocate(self, owner: str, count: int = 1) -> list[Slot]:
-        """Take `count` consecutive slots at the present time, or at the last one given if the clock stands behind it."""
-        at = _stamp(clock.now())
-        for _ in range(_ALLOCATION_ATTEMPTS):
+        """Take `count` consecutive slots at the present time, or at the last one given if the clock stands behind
+        it.""" at = _stamp(clock.now()) for _ in range(_ALLOCATION_ATTEMPTS):
             try:
                 after = self._table.update(
                     self._root(owner), "#", "SET last_at = :at ADD next_sequence :count",
@@ -169,11 +169,11 @@ class Listing:
         backwards = selection.descending
         at_the_end = rank == counted.total() - 1 if backwards else rank == 0
         edge, skip = (None, 0) if at_the_end else counted.locate(rank, from_end=backwards)
-        rows = self._merge(owner, counted.partitions(), edge, skip + wanted, backwards)
+        rows = self._merge(counted.partitions(), edge, skip + wanted, backwards)
         return rows[skip : skip + wanted]
 
     def _merge(
-        self, owner: str, partitions: Sequence[str], edge: int | None, count: int, backwards: bool
+        self, partitions: Sequence[str], edge: int | None, count: int, backwards: bool
     ) -> list[Item]:
         """The first `count` rows of several partitions by sequence, from `edge` on."""
         low = None if edge is None or backwards else _key(edge)
@@ -224,7 +224,7 @@ class _Counted:
     def locate(self, rank: int, *, from_end: bool) -> tuple[int, int]:
         """The edge (a sequence number) of the leaf that holds this rank, and how many rows to skip from that edge."""
         remaining = self.total() - 1 - rank if from_end else rank
-        nodes = self._top
+        nodes, index = self._top, 0
         for level in range(LEVELS, 0, -1):
             for node in reversed(nodes) if from_end else nodes:
                 size = self._size(node)
@@ -239,17 +239,14 @@ class _Counted:
 
     def rank_at(self, stamp: str) -> int:
         """How many chosen objects were created before `stamp`."""
-        before = 0
-        nodes = self._top
+        before, nodes, index = 0, self._top, 0
         for level in range(LEVELS, 0, -1):
             earlier = [node for node in nodes if str(node["first_at"]) < stamp]
             if not earlier:
                 return before
-            # A node's `first_at` may be a little late (two writers), never early: the boundary lies in the last node that
-            # began before it or shortly behind, which is why the rows, below, are read on beyond the leaf.
-            before += sum(self._size(node) for node in earlier[:-1])
-            index = int(earlier[-1]["sk"])
-            if level > 1:
+            # A node's `first_at` may be a little late (two writers), never early: the boundary lies in the last node
+            that # began before it or shortly behind, which is why the rows, below, are read on beyond the leaf. before
+            += sum(self._size(node) for node in earlier[:-1]) index = int(earlier[-1]["sk"]) if level > 1:
                 nodes = self._children(level - 1, index)
         return before + self._rows_before(index * FAN_OUT, stamp)
 

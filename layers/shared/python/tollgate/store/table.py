@@ -7,6 +7,7 @@ follows a write must see it. A caller that can live with less says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tollgate.store.items import Item, dump, load
@@ -34,7 +35,7 @@ class Table:
         self.client = client
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
-        found = self.client.get_item(TableName=self.name, Key=_key(pk, sk), ConsistentRead=consistent).get("Item")
+        found = self.client.get_item(TableName=self.name, Key=key_of(pk, sk), ConsistentRead=consistent).get("Item")
         return load(found) if found else None
 
     def batch_get(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
@@ -43,7 +44,7 @@ class Table:
             return []
         if len(keys) > BATCH_GET_LIMIT:
             raise ValueError("more keys than one batch takes")
-        wanted: Any = {self.name: {"Keys": [_key(pk, sk) for pk, sk in keys], "ConsistentRead": True}}
+        wanted: Any = {self.name: {"Keys": [key_of(pk, sk) for pk, sk in keys], "ConsistentRead": True}}
         found: list[Item] = []
         for _ in range(_BATCH_ATTEMPTS):
             answer = self.client.batch_get_item(RequestItems=wanted)
@@ -126,7 +127,7 @@ class Table:
                 "ConditionExpression": "attribute_not_exists(pk)",
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
-        with _translated(self.client):
+        with _refused_as_failed(self.client):
             self.client.put_item(TableName=self.name, Item=dump(item), **extra)
 
     def update(
@@ -146,7 +147,7 @@ class Table:
         """
         request: dict[str, Any] = {
             "TableName": self.name,
-            "Key": _key(pk, sk),
+            "Key": key_of(pk, sk),
             "UpdateExpression": expression,
             "ReturnValues": "ALL_NEW",
         }
@@ -157,28 +158,24 @@ class Table:
         if condition:
             request["ConditionExpression"] = condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        with _translated(self.client):
+        with _refused_as_failed(self.client):
             return load(self.client.update_item(**request).get("Attributes", {}))
 
     def delete(self, pk: str, sk: str) -> None:
-        self.client.delete_item(TableName=self.name, Key=_key(pk, sk))
+        self.client.delete_item(TableName=self.name, Key=key_of(pk, sk))
 
 
-class _translated:
+@contextmanager
+def _refused_as_failed(client: DynamoDBClient) -> Iterator[None]:
     """Turns botocore's refused condition into `ConditionFailed`."""
-
-    def __init__(self, client: DynamoDBClient) -> None:
-        self.refused = client.exceptions.ConditionalCheckFailedException
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, self.refused):
-            raise ConditionFailed(load(error.response.get("Item", {}))) from None
+    try:
+        yield
+    except client.exceptions.ConditionalCheckFailedException as refused:
+        old: Any = refused.response.get("Item", {})
+        raise ConditionFailed(load(old)) from None
 
 
-def _key(pk: str, sk: str) -> dict[str, Any]:
+def key_of(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 

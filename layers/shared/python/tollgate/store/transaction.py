@@ -1,8 +1,8 @@
 """All-or-nothing writes: the state, its counters, the idempotency answer and the outbox record together.
 
 A transaction is built operation by operation, each with the failure it means when its condition does not hold, and
-committed once. Conflicts with other writers and throttling had no effect, so they are retried with full jitter under the
-same client request token; a lost reply is retried by botocore under that token too, and DynamoDB applies it once.
+committed once. Conflicts with other writers and throttling had no effect, so they are retried with full jitter under
+the same client request token; a lost reply is retried by botocore under that token too, and DynamoDB applies it once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tollgate import clock, ids
 from tollgate.errors import Contended, Failure
 from tollgate.store.items import Item, dump, load
-from tollgate.store.table import Table, _key
+from tollgate.store.table import Table, key_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,7 +55,7 @@ class Transaction:
         refusal: Refusal | None = None,
     ) -> None:
         """Write a whole item, where `condition` holds of what stands there."""
-        self._add("Put", table, {"Item": dump(item)}, condition, values, None, refusal)
+        self._add("Put", table, {"Item": dump(item)}, condition, values, refusal)
 
     def update(
         self,
@@ -70,8 +70,8 @@ class Transaction:
         refusal: Refusal | None = None,
     ) -> None:
         """Change an item by an update expression, where `condition` holds."""
-        request = {"Key": _key(pk, sk), "UpdateExpression": expression}
-        self._add("Update", table, request, condition, values, names, refusal)
+        request = {"Key": key_of(pk, sk), "UpdateExpression": expression}
+        self._add("Update", table, request, condition, values, refusal, names)
 
     def delete(
         self,
@@ -84,7 +84,7 @@ class Transaction:
         refusal: Refusal | None = None,
     ) -> None:
         """Remove an item, where `condition` holds."""
-        self._add("Delete", table, {"Key": _key(pk, sk)}, condition, values, None, refusal)
+        self._add("Delete", table, {"Key": key_of(pk, sk)}, condition, values, refusal)
 
     def check(
         self,
@@ -97,7 +97,7 @@ class Transaction:
         refusal: Refusal | None = None,
     ) -> None:
         """Hold the whole transaction to a condition on an item it does not write."""
-        self._add("ConditionCheck", table, {"Key": _key(pk, sk)}, condition, values, None, refusal)
+        self._add("ConditionCheck", table, {"Key": key_of(pk, sk)}, condition, values, refusal)
 
     def commit(self) -> None:
         """Apply everything, or nothing.
@@ -132,9 +132,9 @@ class Transaction:
         request: dict[str, Any],
         condition: str | None,
         values: Mapping[str, Any] | None,
-        names: Mapping[str, str] | None,
         refusal: Refusal | None,
-    ) -> None:
+        names: Mapping[str, str] | None = None,
+    ) -> None:  # noqa: PLR0917
         if len(self._operations) == MAX_OPERATIONS:
             raise ValueError(f"a transaction takes at most {MAX_OPERATIONS} operations")
         request["TableName"] = table.name

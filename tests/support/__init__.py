@@ -1,0 +1,1 @@
+"""What tests stand on: a real DynamoDB over HTTP, a key service, requests, callers, faults."""

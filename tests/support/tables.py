@@ -1,0 +1,64 @@
+"""A DynamoDB over HTTP for the tests, with the tables of template.yaml: one process per test process, in memory.
+
+In-process imitations lose parallel updates, so everything that guards state is proven against this.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.session
+
+from tests.support.environment import DEPLOYMENT, ROOT
+
+_READY_SECONDS = 10
+_BINARY = ROOT / ".tools/node_modules/@dynoxide/linux-x64/dynoxide"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Start a database in memory; yields its URL."""
+    port = free_port()
+    process = subprocess.Popen(
+        [str(_BINARY), "serve", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def create_all(url: str) -> None:
+    """The tables of the template, indexes and streams included."""
+    client: Any = botocore.session.Session().create_client(
+        "dynamodb", endpoint_url=url, region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    for table in DEPLOYMENT.tables.values():
+        client.create_table(**table.definition)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError("the database ended at once")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+        except OSError:
+            time.sleep(0.005)
+        else:
+            return
+    raise TimeoutError("the database did not start")
