@@ -77,8 +77,9 @@ class MerchantRepository:
     # ------------------------------------------------------------------ writing
 
     def insert(self, transaction: Transaction, slot: Slot, merchant: Merchant, sealed_key: bytes) -> None:
-        """A new merchant; when it is the primary one the transaction is refused with PrimaryTaken if there is
-        another.""" account_id = merchant.account_id transaction.put(
+        """A new merchant; as the primary one it is refused with PrimaryTaken where there is another."""
+        account_id = merchant.account_id
+        transaction.put(
             self._table,
             {**_to_item(merchant), "encryption_key": sealed_key},
             condition="attribute_not_exists(pk)",

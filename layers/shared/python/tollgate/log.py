@@ -39,9 +39,13 @@ class Journal:
         if request.caller_ is not None:
             fields["account_id"] = request.caller_.account_id
             fields["credential"] = request.caller_.credential
-        self._logger.info("request", extra=allowed(fields)) self._emit({"route": route}, {"Duration":
-        (MetricUnit.Milliseconds, duration_ms), "Requests": (MetricUnit.Count, 1),
-                    "ServerErrors": (MetricUnit.Count, int(status >= 500))})  # fmt: skip
+        self._logger.info("request", extra=allowed(fields))
+        values: dict[str, tuple[MetricUnit, float]] = {
+            "Duration": (MetricUnit.Milliseconds, duration_ms),
+            "Requests": (MetricUnit.Count, 1),
+            "ServerErrors": (MetricUnit.Count, int(status >= 500)),
+        }
+        self._emit({"route": route}, values)
 
     def fault(self, request: Request | None, error: BaseException) -> None:
         """An unforeseen error: its type and place."""

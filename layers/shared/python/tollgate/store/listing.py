@@ -76,8 +76,9 @@ class Listing:
     # ------------------------------------------------------------------ writing
 
     def allocate(self, owner: str, count: int = 1) -> list[Slot]:
-        """Take `count` consecutive slots at the present time, or at the last one given if the clock stands behind
-        it.""" at = _stamp(clock.now()) for _ in range(_ALLOCATION_ATTEMPTS):
+        """Take `count` consecutive slots at the present time, or at the last one given if that is later."""
+        at = _stamp(clock.now())
+        for _ in range(_ALLOCATION_ATTEMPTS):
             try:
                 after = self._table.update(
                     self._root(owner), "#", "SET last_at = :at ADD next_sequence :count",
@@ -172,9 +173,7 @@ class Listing:
         rows = self._merge(counted.partitions(), edge, skip + wanted, backwards)
         return rows[skip : skip + wanted]
 
-    def _merge(
-        self, partitions: Sequence[str], edge: int | None, count: int, backwards: bool
-    ) -> list[Item]:
+    def _merge(self, partitions: Sequence[str], edge: int | None, count: int, backwards: bool) -> list[Item]:
         """The first `count` rows of several partitions by sequence, from `edge` on."""
         low = None if edge is None or backwards else _key(edge)
         high = None if edge is None or not backwards else _key(edge)
@@ -244,9 +243,11 @@ class _Counted:
             earlier = [node for node in nodes if str(node["first_at"]) < stamp]
             if not earlier:
                 return before
-            # A node's `first_at` may be a little late (two writers), never early: the boundary lies in the last node
-            that # began before it or shortly behind, which is why the rows, below, are read on beyond the leaf. before
-            += sum(self._size(node) for node in earlier[:-1]) index = int(earlier[-1]["sk"]) if level > 1:
+            # A node's `first_at` may be a little late (two writers raced for it): the boundary lies in the last node
+            # that began before it or shortly behind, which is why the rows are read on beyond the leaf.
+            before += sum(self._size(node) for node in earlier[:-1])
+            index = int(earlier[-1]["sk"])
+            if level > 1:
                 nodes = self._children(level - 1, index)
         return before + self._rows_before(index * FAN_OUT, stamp)
 

@@ -125,7 +125,7 @@ class Transaction:
                 return
         raise Contended
 
-    def _add(
+    def _add(  # noqa: PLR0917 -- the parts of one operation, all from the methods above
         self,
         kind: str,
         table: Table,
@@ -134,7 +134,7 @@ class Transaction:
         values: Mapping[str, Any] | None,
         refusal: Refusal | None,
         names: Mapping[str, str] | None = None,
-    ) -> None:  # noqa: PLR0917
+    ) -> None:
         if len(self._operations) == MAX_OPERATIONS:
             raise ValueError(f"a transaction takes at most {MAX_OPERATIONS} operations")
         request["TableName"] = table.name
