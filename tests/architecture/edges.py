@@ -13,7 +13,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
 """(group, group whose `public` it may call). Nothing outside the card zone may be given an edge into it."""
 
 CARD_ZONE: frozenset[str] = frozenset({"vault", "threeds"})
-"""Families whose code may meet a card number. Nobody else imports them; the others call them over a function or HTTP."""
+"""Families whose code may meet a card number. Nobody else imports them; others call a function or HTTP."""
 
 CARD_KEYS: frozenset[str] = frozenset({"VaultKey", "SecurityCodeKey"})
 """The template's keys that open cardholder data: for functions of the card zone only."""
