@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tollgate import aws, clock, config
 from tollgate.auth.identity import Identity
-from tollgate.config import CallerSettings
-from tollgate.crypto.keyring import Keyring
-from tollgate.crypto.keys import Kms
 from tollgate.dialects.vault import API_KEY, API_KEY_OR_BEARER, LIMIT, PAGE, VAULT, Authenticator, envelope
 from tollgate.errors import Invalid
 from tollgate.http.app import App
@@ -21,27 +16,14 @@ from tollgate.store.listing import Selection
 from tollgate.store.table import Table
 from vault import cards
 from vault.tokens.models import IMPORT_CARD, LONGEST_BUSINESS_KEY, NETWORK_TOKEN_STATUSES, TokenPage, TokenView
-from vault.tokens.repository import Filter, TokenRepository, public_forms
-from vault.tokens.service import NewCard, TokenService
+from vault.tokens.public import NewCard, TokenSettings, card_keyring, tokens_of
+from vault.tokens.repository import Filter, public_forms
 
 
-@dataclass(frozen=True)
-class Settings(CallerSettings):
-    """What the token functions need."""
-
-    vault_table: str
-    vault_key_id: str
-    vault_ephemeral_table: str
-    security_code_key_id: str
-
-
-_settings = config.load(Settings)
+_settings = config.load(TokenSettings)
 _table = Table(_settings.vault_table, aws.dynamodb())
-_keyring = Keyring(_table, Kms(aws.kms(), _settings.vault_key_id), "cards")
-_codes = Keyring(_table, Kms(aws.kms(), _settings.security_code_key_id), "security-codes")
-_service = TokenService(
-    TokenRepository(_table, Table(_settings.vault_ephemeral_table, aws.dynamodb())), _keyring, _codes
-)
+_keyring = card_keyring(_settings)
+_service = tokens_of(_settings, _keyring)
 
 _DAY = {"type": "string", "description": "A date (YYYY-MM-DD) or an RFC 3339 date-time"}
 _LIST_QUERY = (

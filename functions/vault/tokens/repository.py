@@ -100,7 +100,47 @@ class TokenRepository:
         start = (selection.page - 1) * selection.limit
         return Page(kept[start : start + selection.limit], len(kept))
 
+    def sealed_card(self, token: Token) -> bytes | None:
+        """The sealed PAN of a token that still is live."""
+        item = self._table.get(_pk(token.account_id, token.id), "#")
+        return item.get("card") if item and item["state"] == "live" else None
+
+    def sealed_security_code(self, token: Token) -> bytes | None:
+        """The sealed security code, while there is one."""
+        item = self._ephemeral.get(f"CODE#{token.account_id}#{token.id}", "#")
+        return item["code"] if item and item["expires"] > clock.epoch() else None
+
     # ------------------------------------------------------------------ writing
+
+    def forget_security_code(self, token: Token) -> None:
+        self._ephemeral.delete(f"CODE#{token.account_id}#{token.id}", "#")
+
+    def change(self, transaction: Transaction, before: Token, after: Token, **stored: Any) -> None:
+        """Change a token that still is as `before`, in its item and in every list; `stored` are further attributes
+        of the item (None removes one). Refused with TokenChanged or TokenNotFound."""
+        changed = {name: getattr(after, name) for name in _MEMBERS if getattr(after, name) != getattr(before, name)}
+        values = {**changed, **stored, "version": before.version + 1}
+        sets = {name: value for name, value in values.items() if value is not None}
+        removes = [name for name, value in values.items() if value is None]
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+        if removes:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removes)
+        transaction.update(
+            self._table,
+            _pk(before.account_id, before.id),
+            "#",
+            expression,
+            condition="#state = :live AND #version = :before",
+            names={f"#{name}": name for name in {*values, "state", "version"}},
+            values={**{f":{name}": value for name, value in sets.items()}, ":live": "live", ":before": before.version},
+            refusal=_refused,
+        )
+        if after.business_key is not None:
+            pk, sk = _business_key_key(after)
+            transaction.put(self._table, {**_row(after), "pk": pk, "sk": sk})
+        self._listing.move(
+            transaction, before.account_id, before.sequence, _row(after), _facet_of(before), _facet_of(after)
+        )
 
     def insert(self, transaction: Transaction, tokens: list[tuple[Slot, Token, bytes]]) -> None:
         """New tokens with their sealed PANs, listed and counted together."""

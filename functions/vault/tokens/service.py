@@ -7,9 +7,10 @@ the keyrings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from tollgate import clock, events, ids
 from tollgate.crypto.keyring import Keyring
@@ -24,6 +25,11 @@ from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
 from vault.tokens.repository import Filter, TokenChanged, TokenRepository
 
 _DELETE_ATTEMPTS = 5
+BATCH = 20
+"""Cards of one batch: each takes up to four of a transaction's hundred operations, the counts and the caller the rest."""
+
+Also = Callable[[Transaction, Sequence[Token]], None]
+"""Adds further writes to the transaction that makes these tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +50,70 @@ class TokenService:
         self._keyring = keyring
         self._codes = codes
 
-    def tokenise(self, account_id: str, new: NewCard, once: Once = NOT_CLAIMED) -> TokenView:
-        """A new token for a card; each call makes one, also for a card that was seen before."""
+    def tokenise(self, account_id: str, new: NewCard, once: Once = NOT_CLAIMED, also: Also | None = None) -> TokenView:
+        """A new token for a card; each call makes one, also for a card that was seen before.
+
+        `also` adds what must happen together with it (the end of a session, say).
+        """
         (slot,) = self._repository.allocate(account_id)
         transaction = self._repository.begin()
         token, sealed = self._make(account_id, new, slot)
         answer = view(token)
         once.remember(transaction, encode(answer))
+        if also is not None:
+            also(transaction, [token])
         self._add(transaction, [(slot, token, sealed)], [new])
         transaction.commit()
         return answer
+
+    def tokenise_batch(self, account_id: str, cards: Sequence[NewCard], also: Also | None = None) -> list[Token]:
+        """New tokens for up to `BATCH` cards, all or none, in one transaction; for imports."""
+        if len(cards) > BATCH:
+            raise ValueError(f"a batch takes at most {BATCH} cards")
+        slots = self._repository.allocate(account_id, len(cards))
+        transaction = self._repository.begin()
+        made = [(slot, *self._make(account_id, new, slot)) for slot, new in zip(slots, cards, strict=True)]
+        tokens = [token for _, token, _ in made]
+        if also is not None:
+            also(transaction, tokens)
+        self._add(transaction, made, cards)
+        transaction.commit()
+        return tokens
+
+    def change(self, before: Token, after: Token, **stored: Any) -> None:
+        """Change a token that still is as `before`, and announce `token.updated` with its new public form.
+
+        Raises:
+            TokenChanged, TokenNotFound: another writer was first.
+        """
+        transaction = self._repository.begin()
+        self._repository.change(transaction, before, after, **stored)
+        self._announce(transaction, "token.updated", after, view(after))
+        transaction.commit()
+
+    def reveal(self, token: Token) -> str:
+        """The PAN behind a live token. Only functions that may use the vault's key can.
+
+        Raises:
+            TokenNotFound: it was deleted meanwhile.
+        """
+        sealed = self._repository.sealed_card(token)
+        if sealed is None:
+            raise TokenNotFound
+        return self._keyring.open(token.account_id, _bound_to(token), sealed).decode()
+
+    def reveal_security_code(self, token: Token) -> str | None:
+        """The security code, if it was given less than 60 minutes ago and not used up."""
+        sealed = self._repository.sealed_security_code(token)
+        return self._codes.open(token.account_id, _bound_to(token), sealed).decode() if sealed else None
+
+    def use_up_security_code(self, token: Token) -> None:
+        """Forget the security code: it served its purpose (PCI DSS 3.3.1)."""
+        self._repository.forget_security_code(token)
+
+    def find(self, account_id: str, token_id: str) -> Token:
+        """A live token, or TokenNotFound."""
+        return self._require(account_id, token_id)
 
     def read(self, account_id: str, token_id: str) -> TokenView:
         return view(self._require(account_id, token_id))

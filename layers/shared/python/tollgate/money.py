@@ -33,7 +33,7 @@ CRYPTO_EXPONENTS: Final[Mapping[str, int]] = MappingProxyType(
         "XRP": 6,
     }
 )
-"""Digits of an asset's smallest unit in our books. A network that counts the same asset otherwise is converted there."""
+"""Digits of an asset's smallest unit in our books. Networks that count an asset otherwise are converted there."""
 
 MOST_WHOLE_DIGITS: Final = 18
 
@@ -111,7 +111,8 @@ def _text_problem(text: str, places: int, *, signed: bool) -> str | None:
 
 
 def _number_problem(number: Decimal, places: int, *, signed: bool) -> str | None:
-    if not number.is_finite() or len(number.as_tuple().digits) > _EXACT.prec:
+    digits = _EXACT.prec
+    if not number.is_finite() or len(number.as_tuple().digits) > digits or abs(number.adjusted()) > digits:
         return _NOT_A_NUMBER
     if number < 0 and not signed:
         return _NEGATIVE
@@ -157,7 +158,7 @@ def convert(units: int, source: str, target: str, rate: Decimal, rounding: Round
 
 
 def convert_at_price(units: int, source: str, target: str, price: Decimal, rounding: Rounding) -> int:
-    """Units of `source` in units of `target`, at `price` = source per target: what 10.00 USD are in BTC at USD per BTC."""
+    """Units of `source` in units of `target`, at `price` = source per target: 10.00 USD in BTC at so many USD a BTC."""
     _require_positive(price)
     numerator, denominator = price.as_integer_ratio()
     return _divide(units * denominator * 10 ** exponent(target), numerator * 10 ** exponent(source), rounding)

@@ -61,11 +61,17 @@ def _plain(value: object) -> str | int | float | bool | None:
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
-        text = str(value)
-        return value if len(text) < luhn.SHORTEST or scrub(text) == text else MASKED
+        return MASKED if _is_pan_like(abs(value)) else value
     if isinstance(value, str):
         return scrub(_cut(value))
     return f"<{type(value).__name__}>"
+
+
+def _is_pan_like(number: int) -> bool:
+    """As for text: 12 to 19 digits that pass, or more of them."""
+    if number < 10 ** (luhn.SHORTEST - 1):
+        return False
+    return number >= 10**luhn.LONGEST or luhn.passes(str(number))
 
 
 def _cut(text: str) -> str:

@@ -71,7 +71,7 @@ class OverLimitError(Exception):
 class Wire:
     """A connected socket with a deadline (on `time.monotonic`) and a budget of bytes to receive.
 
-    `sent` turns True before the first byte leaves.
+    `sent` turns True before the first byte leaves, `ended` when the other side has closed.
     """
 
     def __init__(self, plain: socket.socket, deadline: float, budget_bytes: int) -> None:
@@ -79,6 +79,7 @@ class Wire:
         self._deadline = deadline
         self._budget_bytes = budget_bytes
         self.sent = False
+        self.ended = False
 
     def start_tls(self, context: ssl.SSLContext, name: str) -> None:
         """Shake hands as a client of `name`, which the certificate must be for."""
@@ -97,6 +98,7 @@ class Wire:
         self._limit()
         count = self._socket.recv_into(buffer)
         self._budget_bytes -= count
+        self.ended = self.ended or count == 0
         if self._budget_bytes < 0:
             raise OverLimitError
         return count
@@ -153,7 +155,10 @@ def exchange(
     connection.sock = wire
     try:
         _send(connection, method, request_target, headers, body)
-        return _receive(connection, method, max_response_bytes)
+        received = connection.getresponse()
+        if wire.ended:  # in the middle of the headers: the standard library takes that for their end
+            raise BadAnswer("protocol", sent=True)
+        return _read(received, method, max_response_bytes)
     except TimeoutError:
         raise TimedOut("deadline", sent=wire.sent) from None
     except OverLimitError:
@@ -181,8 +186,7 @@ def _send(
         connection.endheaders(body)
 
 
-def _receive(connection: http.client.HTTPConnection, method: str, max_bytes: int) -> Answer:
-    received = connection.getresponse()
+def _read(received: http.client.HTTPResponse, method: str, max_bytes: int) -> Answer:
     pairs = received.getheaders()
     if received.status not in _LEGIBLE_STATUS or not all(_is_legible(name, value) for name, value in pairs):
         raise http.client.HTTPException
@@ -190,12 +194,12 @@ def _receive(connection: http.client.HTTPConnection, method: str, max_bytes: int
     if headers.get("content-encoding", "identity").strip().lower() not in _CODINGS:
         raise http.client.HTTPException
     response = HTTPResponse(received, headers, received.status, preload_content=False, request_method=method)
-    body = _read(response, max_bytes)
+    body = _body(response, max_bytes)
     kept = [(name, value) for name, value in pairs if name.lower() not in _CONNECTION_HEADERS]
     return Answer(received.status, kept, body)
 
 
-def _read(response: HTTPResponse, max_bytes: int) -> bytes:
+def _body(response: HTTPResponse, max_bytes: int) -> bytes:
     """The decoded body. It is decoded piece by piece: a small bomb is refused before it has grown."""
     pieces: list[bytes] = []
     size = 0

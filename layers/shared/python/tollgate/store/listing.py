@@ -163,9 +163,9 @@ class Listing:
             return Page([], total)
         wanted = min(selection.limit, total - start)
         rank = high - 1 - start if selection.descending else low + start
-        return Page(self._read(counted, owner, rank, wanted, selection), total)
+        return Page(self._read(counted, rank, wanted, selection), total)
 
-    def _read(self, counted: _Counted, owner: str, rank: int, wanted: int, selection: Selection) -> list[Item]:
+    def _read(self, counted: _Counted, rank: int, wanted: int, selection: Selection) -> list[Item]:
         """`wanted` rows from the one with this rank on, in the order asked for."""
         backwards = selection.descending
         at_the_end = rank == counted.total() - 1 if backwards else rank == 0
