@@ -55,14 +55,14 @@ def faults_of(now: datetime = NOW, **members: object) -> list[Fault]:
 # --- account number ---
 
 
-@pytest.mark.parametrize("pan, scheme", GOOD_PANS)
+@pytest.mark.parametrize(("pan", "scheme"), GOOD_PANS)
 def test_scheme_of_published_number(pan: str, scheme: str) -> None:
     assert cards.pan_problem(pan) is None
     assert cards.detect_scheme(pan) == scheme
 
 
 @pytest.mark.parametrize(
-    "pan, masked",
+    ("pan", "masked"),
     [
         ("4242424242424242", "424242******4242"),
         ("4222222222222", "422222***2222"),
@@ -85,7 +85,7 @@ def test_mask_of_less_than_a_card_number_is_refused(pan: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pan, problem",
+    ("pan", "problem"),
     [
         ("4242424242424241", NOT_A_NUMBER),
         ("6200500000000000004", NOT_A_NUMBER),
@@ -192,7 +192,7 @@ def test_scheme_agrees_with_another_implementation_where_both_know_it(pan: str) 
 
 
 @pytest.mark.parametrize(
-    "month, year",
+    ("month", "year"),
     [(11, 2026), (12, 2026), (1, 2027), (12, 2076)],
 )
 def test_good_expiry(month: int, year: int) -> None:
@@ -201,7 +201,7 @@ def test_good_expiry(month: int, year: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "month, year, found",
+    ("month", "year", "found"),
     [
         (10, 2026, [("expiry_month", "is in the past")]),
         (12, 2025, [("expiry_year", "is in the past")]),
@@ -233,7 +233,7 @@ def test_bad_expiry(month: object, year: object, found: list[tuple[str, str]]) -
 
 
 @pytest.mark.parametrize(
-    "now, good",
+    ("now", "good"),
     [
         (datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), True),
         (datetime(2026, 12, 1, 0, 0, 0, tzinfo=UTC), True),
@@ -278,7 +278,7 @@ def test_bad_security_code(code: str) -> None:
     assert faults_of(security_code=code) == [Fault("$.security_code", "must be 3 digits")]
 
 
-@pytest.mark.parametrize("code, problem", [("", "must not be empty"), (123, "must be a string")])
+@pytest.mark.parametrize(("code", "problem"), [("", "must not be empty"), (123, "must be a string")])
 def test_security_code_is_a_string_with_something_in_it(code: object, problem: str) -> None:
     assert faults_of(security_code=code) == [Fault("$.security_code", problem)]
 
@@ -307,7 +307,7 @@ def test_good_name_is_kept_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, problem",
+    ("name", "problem"),
     [
         ("", "must not be empty"),
         ("   ", "must not be blank"),

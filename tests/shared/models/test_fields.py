@@ -55,7 +55,7 @@ def test_text_is_kept_as_it_is(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, message",
+    ("value", "message"),
     [
         ("", "must not be empty"),
         ("  ", "must not be blank"),
@@ -93,7 +93,7 @@ def test_minor_units(value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, message",
+    ("value", "message"),
     [
         (-1, "must be at least 0"),
         (2**53, "must be at most 9007199254740991"),
@@ -186,7 +186,7 @@ def test_uuid_is_any_version_and_becomes_lower_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "value, moment",
+    ("value", "moment"),
     [
         ("2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12, tzinfo=UTC)),
         ("2024-02-29t12:00:00.5z", datetime(2024, 2, 29, 12, 0, 0, 500_000, tzinfo=UTC)),
@@ -264,7 +264,7 @@ def found(**members: object) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "members, faults",
+    ("members", "faults"),
     [
         ({"3ds_enabled": "true"}, {("$.3ds_enabled", "must be true or false")}),
         ({"3ds_enabled": 1}, {("$.3ds_enabled", "must be true or false")}),

@@ -29,7 +29,7 @@ def nested(levels: int, opening: str = "[", closing: str = "]") -> str:
 
 
 @pytest.mark.parametrize(
-    "body, value",
+    ("body", "value"),
     [
         (b'{"a":[1,-2,0,true,false,null,"x"]}', {"a": [1, -2, 0, True, False, None, "x"]}),
         (b' \t\r\n{"a" : 1 } \n', {"a": 1}),
@@ -56,7 +56,7 @@ def test_fractions_are_exact_decimals_and_never_floats(literal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body, message",
+    ("body", "message"),
     [
         (b"", EMPTY),
         (b" \n\t", EMPTY),
