@@ -19,7 +19,6 @@ from vault.tokens.models import IMPORT_CARD, LONGEST_BUSINESS_KEY, NETWORK_TOKEN
 from vault.tokens.public import NewCard, TokenSettings, card_keyring, tokens_of
 from vault.tokens.repository import Filter, public_forms
 
-
 _settings = config.load(TokenSettings)
 _table = Table(_settings.vault_table, aws.dynamodb())
 _keyring = card_keyring(_settings)

@@ -26,7 +26,7 @@ from vault.tokens.repository import Filter, TokenChanged, TokenRepository
 
 _DELETE_ATTEMPTS = 5
 BATCH = 20
-"""Cards of one batch: each takes up to four of a transaction's hundred operations, the counts and the caller the rest."""
+"""Cards of one batch: each takes up to four of a transaction's hundred operations; counts and the caller take the rest."""
 
 Also = Callable[[Transaction, Sequence[Token]], None]
 """Adds further writes to the transaction that makes these tokens."""
