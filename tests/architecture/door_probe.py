@@ -27,7 +27,7 @@ def probe(door: str, environment: dict[str, str], families: frozenset[str]) -> d
         read.update(field.name.upper() for field in fields(cls))
         return load(cls, *arguments)
 
-    config.load = noting
+    config.__dict__["load"] = noting
     os.environ.update(environment)
     try:
         importlib.import_module(door)

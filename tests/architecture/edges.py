@@ -20,3 +20,6 @@ CARD_KEYS: frozenset[str] = frozenset({"VaultKey", "SecurityCodeKey"})
 
 EXEMPTIONS: dict[tuple[str, str], str] = {}
 """(rule, module) → the reason why the rule does not hold there. One that is no longer needed fails the tests."""
+
+UNPROVEN_GRANTS: dict[tuple[str, str, str], str] = {}
+"""(function, action, resource) → the reason why no test in one process can need this grant."""

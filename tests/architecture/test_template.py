@@ -10,8 +10,9 @@ import pytest
 
 from local import intrinsics, template
 from local.template import merge_globals
-from tests.architecture import edges, policies
+from tests.architecture import edges
 from tests.architecture.code_base import ROOT
+from tests.support import policies
 
 PATH = ROOT / "template.yaml"
 RAW = intrinsics.parse(PATH.read_text("utf-8"))
@@ -170,7 +171,7 @@ def test_streams(deployment: template.Deployment) -> None:
     """One bad record is found by halving, retried a stated number of times, and then kept."""
     for source in deployment.streams:
         assert source.on_failure_arn is not None, source.name
-        assert deployment.queue_by_arn(source.on_failure_arn)
+        assert deployment.queue_by_arn(source.on_failure_arn).logical_id in _dead_letter_queues()
         assert source.retries is not None, source.name
         assert source.bisects, source.name
         assert source.reports_failures, source.name
