@@ -107,7 +107,7 @@ def test_every_block_of_the_other_table_is_known_here(block: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, expected",
+    ("text", "expected"),
     [
         ("127.0.0.1", True),
         ("127.9.9.9", True),
