@@ -1,0 +1,71 @@
+"""Which documents there are, and which folders of `functions/` each one covers."""
+
+from __future__ import annotations
+
+from tools.openapi.document import Family
+
+_FAULT = {
+    "type": "object",
+    "required": ["path", "message"],
+    "properties": {
+        "path": {"type": "string", "examples": ["$.schemes[0].name", "query.limit"]},
+        "message": {"type": "string"},
+    },
+}
+
+_VAULT_ERROR = {
+    "title": "Error",
+    "type": "object",
+    "required": ["code", "status", "classifier", "message"],
+    "properties": {
+        "code": {"type": "integer", "description": "The HTTP status"},
+        "status": {"type": "integer", "description": "The HTTP status"},
+        "classifier": {"type": "string", "examples": ["UNAUTHORIZED", "VALIDATION_ERROR"]},
+        "message": {"type": "string"},
+        "validation_errors": {"type": "array", "items": _FAULT},
+    },
+}
+
+_VERSION = {
+    "name": "x-hellgate-version",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "enum": ["2.0"]},
+    "description": "The version to use; the newest if absent",
+}
+
+_VERSION_ANSWER = {
+    "x-hellgate-version": {"description": "The version in use", "required": True, "schema": {"type": "string"}}
+}
+
+VAULT = Family(
+    title="Tollgate vault and 3-D Secure",
+    version="2.0",
+    description=(
+        "Cardholder data in exchange for tokens, merchants, network tokens, the compliance proxy and standalone 3-D Secure."
+    ),
+    error=_VAULT_ERROR,
+    security={
+        "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        "id_token": {"type": "http", "scheme": "bearer", "bearerFormat": "OpenID Connect id token"},
+    },
+    headers=_VERSION_ANSWER,
+    request_headers=(_VERSION,),
+    idempotency_header="x-idempotency-key",
+)
+
+PLATFORM = Family(
+    title="Tollgate platform and sandbox",
+    version="1.0",
+    description="Health, documents, and the routes that exist only in a sandbox.",
+    error=_VAULT_ERROR,
+    security={},
+    headers=_VERSION_ANSWER,
+)
+
+FAMILIES: dict[str, tuple[Family, tuple[str, ...]]] = {
+    "vault": (VAULT, ("vault", "threeds")),
+    "platform": (PLATFORM, ("control/health", "control/documents", "control/sandbox")),
+}
+"""Document name → its family and the folders whose `handler.py` it covers. A group whose routes follow another family's
+conventions than its folder's siblings declares `DOCUMENT = "<name>"` in its handler."""
