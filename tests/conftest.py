@@ -17,6 +17,8 @@ os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DE
 os.environ.update(AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 os.environ.pop("AWS_PROFILE", None)
 
+from tests.support import permissions  # noqa: E402
+from tests.support.permissions import _only_what_is_granted  # noqa: E402, F401
 from tests.support.session import (  # noqa: E402, F401
     dynamodb_url,
     held_clock,
@@ -25,6 +27,8 @@ from tests.support.session import (  # noqa: E402, F401
     provision,
     sqs,
 )
+
+permissions.install()
 
 _connect = socket.socket.connect
 
@@ -48,6 +52,10 @@ def _stay_on_this_machine() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", _connect_locally)
         yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(permissions.Permissions())
 
 
 @pytest.hookimpl(tryfirst=True)

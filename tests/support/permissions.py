@@ -7,6 +7,7 @@ test: then either the grant or a test is missing. A run of a part of the suite c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +16,22 @@ from tests.architecture import edges
 from tests.support.environment import DEPLOYMENT
 from tests.support.policies import Grant
 from tests.support.recorder import Recorder
+from tollgate import aws
 
 RECORDER = Recorder(DEPLOYMENT)
 
+_SERVICES = {"dynamodb": "dynamodb", "kms": "kms", "sqs": "sqs", "s3": "s3", "lambda_": "lambda"}
 _WORKER_OUTPUT = "used_grants"
 _used_by_workers: set[Grant] = set()
+
+
+def install() -> None:
+    """Watch every client that the doors will be given; call it before the first of them is imported."""
+    RECORDER.watch(aws.session())
+    for factory, service in _SERVICES.items():
+        made = getattr(aws, factory)
+        if not hasattr(made, "cache_info"):  # not the real factory: a stand-in of the test session
+            setattr(aws, factory, partial(RECORDER.watched, service, made()))
 
 
 @pytest.fixture(autouse=True)
