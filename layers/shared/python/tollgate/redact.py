@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from tollgate import luhn
 
@@ -41,8 +42,18 @@ LOGGABLE: Final[frozenset[str]] = frozenset(
 def scrub(text: str) -> str:
     """`text` with every run of 12 to 19 digits that passes Luhn masked (and every unbroken run longer than that).
 
-    Digits may stand alone, be glued to letters, or be separated by single spaces or hyphens. UUIDs stay whole.
+    Digits may stand alone, be glued to letters, or be separated by single spaces or hyphens, also as a URL escapes them
+    (the text then comes back unescaped). UUIDs stay whole.
     """
+    masked = _masked(text)
+    if "%" not in masked:
+        return masked
+    unescaped = unquote(masked)
+    scrubbed = _masked(unescaped)
+    return masked if scrubbed == unescaped else scrubbed
+
+
+def _masked(text: str) -> str:
     kept: list[str] = []
     position = 0
     for start, end in luhn.spans(text):
