@@ -1,7 +1,7 @@
 """One OpenAPI 3.1 document from a set of routes.
 
-Schemas come from the same models and typed dictionaries that the code uses. Two different shapes of one name are an error
-here, because a merged document would silently keep one of them.
+Schemas come from the same models and typed dictionaries that the code uses. Two different shapes of one name are an
+error here, because a merged document would silently keep one of them.
 """
 
 from __future__ import annotations

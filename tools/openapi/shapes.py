@@ -1,7 +1,7 @@
 """Typed dictionaries as pydantic models, for their JSON schemas only.
 
-The functions use the standard library's `TypedDict`, which costs them nothing; pydantic reads those only from Python 3.12 on,
-so the generator translates them.
+The functions use the standard library's `TypedDict`, which costs them nothing; pydantic reads those only from Python
+3.12 on, so the generator translates them.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ from tollgate.store.transaction import Transaction
 FAN_OUT = 64
 LEVELS = 3
 _WIDTH = 12
-_ALLOCATION_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +76,18 @@ class Listing:
 
     def allocate(self, owner: str, count: int = 1) -> list[Slot]:
         """Take `count` consecutive slots at the present time, or at the last one given if that is later."""
-        at = _stamp(clock.now())
-        for _ in range(_ALLOCATION_ATTEMPTS):
-            try:
-                after = self._table.update(
-                    self._root(owner), "#", "SET last_at = :at ADD next_sequence :count",
-                    values={":at": at, ":count": count},
-                    condition="attribute_not_exists(last_at) OR last_at <= :at",
-                )  # fmt: skip
-            except ConditionFailed as refused:
-                at = refused.item["last_at"]
-                continue
-            end = after["next_sequence"]
-            return [Slot(sequence, at) for sequence in range(end - count, end)]
-        raise TimeoutError("the clock of another writer kept running ahead")
+        count_only = "ADD next_sequence :count"
+        try:
+            after = self._table.update(
+                self._root(owner), "#", f"SET last_at = :at {count_only}",
+                values={":at": _stamp(clock.now()), ":count": count},
+                condition="attribute_not_exists(last_at) OR last_at <= :at",
+            )  # fmt: skip
+        except ConditionFailed:
+            # Another writer's clock is ahead of ours: stand behind it, at its time.
+            after = self._table.update(self._root(owner), "#", count_only, values={":count": count})
+        end = after["next_sequence"]
+        return [Slot(sequence, after["last_at"]) for sequence in range(end - count, end)]
 
     def add(self, transaction: Transaction, owner: str, entries: Iterable[tuple[Slot, str, Mapping[str, Any]]]) -> None:
         """Add objects (slot, facet, row) to the list, together: the count rows are written once for all."""
