@@ -10,15 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support.http import Merchant, Response, send
+from tests.vault.tokens.samples import CARD
 from vault.tokens.handler import handler
 
-CARD: dict[str, Any] = {
-    "cardholder_name": "John Doe",
-    "expiry_month": 4,
-    "expiry_year": 2033,
-    "account_number": "4242424242424242",
-    "security_code": "123",
-}
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
