@@ -30,12 +30,16 @@ class Child:
         self.name = name
         self.process = process
         self._register = register
+        self.ended: asyncio.Future[int] = asyncio.ensure_future(self._await_end())
 
     @property
     def is_running(self) -> bool:
         return self.process.returncode is None
 
     async def wait(self) -> int:
+        return await asyncio.shield(self.ended)
+
+    async def _await_end(self) -> int:
         code = await self.process.wait()
         self._register.remove(self.process.pid)
         return code
@@ -96,7 +100,7 @@ class Register:
         return len(pids)
 
     def _write(self) -> None:
-        replace_file(self._path, json.dumps(self._entries))
+        replace_file(self._path, json.dumps(self._entries), sync=False)
 
 
 class Launcher:
@@ -185,13 +189,14 @@ def _await_end(pids: Sequence[int], within: float) -> None:
         time.sleep(0.02)
 
 
-def replace_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file whole or not at all."""
+def replace_file(path: Path, text: str, mode: int = 0o644, *, sync: bool = True) -> None:
+    """Write a file whole or not at all; `sync` also guards against a loss of power."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     draft.replace(path)

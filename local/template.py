@@ -295,10 +295,20 @@ _ATTRIBUTES: dict[str, dict[str | None, str]] = {
 }
 
 
-def load(path: Path, parameters: Mapping[str, str] | None = None) -> Deployment:
+def load(
+    path: Path, parameters: Mapping[str, str] | None = None, *, offered: Mapping[str, str] | None = None
+) -> Deployment:
     """Read a template with the given parameter values, defaults for the others.
+
+    `offered` values count only for those parameters that the template has.
 
     Raises:
         TemplateError: the template cannot be served by the local machine; the message says why.
     """
-    return Deployment(parse(path.read_text(encoding="utf-8")), parameters or {}, path.resolve().parent)
+    try:
+        document = parse(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise TemplateError(f"there is no template {path}") from None
+    declared = document.get("Parameters", {})
+    fitting = {name: value for name, value in (offered or {}).items() if name in declared}
+    return Deployment(document, {**fitting, **(parameters or {})}, path.resolve().parent)

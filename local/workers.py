@@ -1,7 +1,7 @@
 """Worker processes: the real runtime client (`awslambdaric`) with one function's handler, one event at a time each.
 
-`Worker` is one process and ends it at the function's time limit; `Workers` is the pool: started on demand, kept warm, and
-bounded. It knows nothing of HTTP routes, queues or streams.
+`Worker` is one process and ends it at the function's time limit; `Workers` is the pool: started on demand, kept warm,
+and bounded. It knows nothing of HTTP routes, queues or streams.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from local.processes import Child
 from local.runtime_api import Answer, RuntimeApi
@@ -70,7 +71,7 @@ class Worker:
         self._child = await start_process(self.function, port)
         self._exit = asyncio.create_task(self._child.wait())
         ready = asyncio.create_task(self._api.ready.wait())
-        await asyncio.wait({ready, self._exit}, timeout=START_LIMIT, return_when=asyncio.FIRST_COMPLETED)
+        await _first_of(ready, self._exit, within=START_LIMIT)
         ready.cancel()
         if self._api.ready.is_set():
             return None
@@ -85,7 +86,7 @@ class Worker:
         request_id = str(uuid.uuid4())
         answer = self._api.submit(request_id, payload, self.function.timeout)
         try:
-            await asyncio.wait({answer, self._exit}, timeout=self.function.timeout, return_when=asyncio.FIRST_COMPLETED)
+            await _first_of(answer, self._exit, within=self.function.timeout)
         except asyncio.CancelledError:
             self.kill()
             raise
@@ -125,6 +126,10 @@ class Worker:
         return _failure(Ending.TIMED_OUT, "Sandbox.Timedout", f"RequestId: {request_id} Error: {text}")
 
 
+async def _first_of(*futures: asyncio.Future[Any], within: float) -> None:
+    await asyncio.wait(futures, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+
+
 def _outcome_of(answer: Answer) -> Outcome:
     return Outcome(answer.payload, Ending.RAISED if answer.is_error else Ending.RETURNED)
 
@@ -137,7 +142,7 @@ def _failure(ending: Ending, kind: str, text: str) -> Outcome:
 class PoolLimits:
     """Processes per function and in all, the extra ones that functions calling functions may use, and seconds.
 
-    `patience`: how long a call waits for a busy worker before another is started, since a start costs more than most calls.
+    `patience`: how long a call waits for a busy worker before another is started; a start costs more than most calls.
     """
 
     per_function: int = 8
@@ -243,8 +248,9 @@ class Workers:
         try:
             return await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled() and isinstance(worker := future.result(), Worker):
-                self._give_back(group, worker)
+            given = future.result() if future.done() and not future.cancelled() else None
+            if isinstance(given, Worker):
+                self._give_back(group, given)
             raise
 
     def _give_back(self, group: _Group, worker: Worker) -> None:
