@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -238,6 +239,14 @@ def test_runtime_is_the_one_the_build_makes() -> None:
     assert defaults["Runtime"] == f"python{artifact.LAMBDA_PYTHON}"
     assert defaults["Architectures"] == ["arm64"]
     assert all("aarch64" in platform for platform in artifact.LAMBDA_PLATFORMS)
+
+
+@pytest.mark.parametrize("environment", ["sandbox", "production"])
+def test_samconfig_gives_parameters_that_exist(environment: str) -> None:
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))[environment]["deploy"]["parameters"]
+    given = dict(pair.split("=", 1) for pair in settings["parameter_overrides"].split())
+    assert given["Environment"] == environment
+    assert template.load(PATH, given).functions
 
 
 def test_routes_are_unique() -> None:

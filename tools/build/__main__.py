@@ -1,4 +1,4 @@
-"""`python -m tools.build aws` and `… host` build an artifact; `… layer NAME TARGET` serves the Makefiles of the layers."""
+"""`python -m tools.build aws` and `… host` build an artifact; `… layer NAME TARGET` serves the layers' Makefiles."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ REQUIREMENTS = ROOT / "layers" / "dependencies" / "requirements.txt"
 LAMBDA_PYTHON = "3.13"
 LAMBDA_PLATFORMS = ("manylinux_2_34_aarch64", "manylinux_2_28_aarch64", "manylinux2014_aarch64")
 
-# Where Lambda puts layers and functions, for the file names in tracebacks.
+# Where Lambda puts layers and functions: the file names that go into bytecode.
 LAYER_PATH = "/opt/python"
 CODE_PATH = "/var/task"
 

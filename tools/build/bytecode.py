@@ -31,7 +31,7 @@ def _reported_version(interpreter: str) -> str | None:
 
 
 def compile_tree(interpreter: str, folder: Path, runtime_path: str) -> None:
-    """Compile everything below `folder`; tracebacks will name files below `runtime_path`.
+    """Compile everything below `folder`, which will lie at `runtime_path`; the build's own path is not kept.
 
     Raises:
         subprocess.CalledProcessError: a file does not compile.
