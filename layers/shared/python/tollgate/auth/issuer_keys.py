@@ -113,17 +113,23 @@ class IssuerKeys:
         self._issuers: dict[str, _Issuer] = {}
         self._lock = threading.Lock()
 
-    def matching(self, issuer: str, algorithm: str, key_id: str | None) -> list[VerificationKey]:
+    def matching(
+        self, issuer: str, algorithm: str, key_id: str | None, *, missed: bool = False
+    ) -> list[VerificationKey]:
         """The keys of `issuer` fit for `algorithm`, and called `key_id` where that is given; may be empty.
 
-        Fetches when the keys are older than `KEEP_SECONDS`, and for an unknown key id, but then at most every
-        `MISS_INTERVAL_SECONDS`. While the issuer is down its last keys serve until they are `STALE_SECONDS` old.
+        Fetches when the keys are older than `KEEP_SECONDS`, and when there is none (or the caller says by `missed` that
+        it was none of those), but then at most every `MISS_INTERVAL_SECONDS`. While the issuer is down its last keys
+        serve until they are `STALE_SECONDS` old.
+
+        Raises:
+            KeysUnavailableError: there is none, and the issuer could not be asked.
         """
         known = self._known(issuer)
         with known.lock:
             fetched = self._refresh_if_due(issuer, known)
             found = _usable(known, algorithm, key_id)
-            if not found and not fetched and _since(known.tried_at) >= MISS_INTERVAL_SECONDS:
+            if (missed or not found) and not fetched and _since(known.tried_at) >= MISS_INTERVAL_SECONDS:
                 self._refresh(issuer, known)
                 found = _usable(known, algorithm, key_id)
             if not found and known.problem is not None:

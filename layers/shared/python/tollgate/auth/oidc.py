@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from tollgate import clock, errors
-from tollgate.auth.issuer_keys import ALGORITHMS, IssuerKeys, KeysUnavailableError, Requester
+from tollgate.auth.issuer_keys import ALGORITHMS, IssuerKeys, KeysUnavailableError, Requester, VerificationKey
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 LEEWAY_SECONDS: Final = 60
@@ -94,16 +94,23 @@ class IdTokenVerifier:
         return registration
 
     def _check_signature(self, parts: _Parts, issuer: str) -> None:
+        candidates = self._candidates(parts, issuer)
+        if _is_signed_by_any(candidates, parts):
+            return
+        # A token that names no key shows a rotation only by not holding any more.
+        if parts.key_id is None and _is_signed_by_any(self._candidates(parts, issuer, missed=True), parts):
+            return
+        raise TokenRefused("signature" if candidates else "key")
+
+    def _candidates(self, parts: _Parts, issuer: str, *, missed: bool = False) -> list[VerificationKey]:
         try:
-            candidates = self._keys.matching(issuer, parts.algorithm, parts.key_id)
+            return self._keys.matching(issuer, parts.algorithm, parts.key_id, missed=missed)
         except KeysUnavailableError as problem:
             raise (TokenRefused if problem.lasting else IssuerDown)(problem.reason) from None
-        if not candidates:
-            raise TokenRefused("key")
-        if parts.key_id is None and len(candidates) > 1:
-            raise TokenRefused("key")
-        if not any(key.verifies(parts.signed, parts.signature) for key in candidates):
-            raise TokenRefused("signature")
+
+
+def _is_signed_by_any(candidates: Iterable[VerificationKey], parts: _Parts) -> bool:
+    return any(key.verifies(parts.signed, parts.signature) for key in candidates)
 
 
 class _Parts(NamedTuple):
