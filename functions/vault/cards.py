@@ -1,4 +1,4 @@
-"""What makes card details good: number, scheme, expiry, security code, cardholder name (PCI DSS 3.4.1, ISO/IEC 7812).
+"""What makes card details good: account number (from `vault.pans`), expiry, security code, cardholder name.
 
 Pure rules for every door through which cards come in (tokens, imports, sessions), cheap to import: no models, no I/O,
 no clock. A message names the broken rule and never holds any part of the value, because messages are shown and logged.
@@ -14,20 +14,40 @@ from typing import Final, Protocol, TypeGuard
 
 from tollgate import luhn
 from tollgate.errors import Fault, Invalid
+from vault.pans import (
+    AMERICAN_EXPRESS,
+    EMPTY,
+    NOT_TEXT,
+    REQUIRED,
+    SCHEMES,
+    check_pan,
+    detect_scheme,
+    issuer_identification_number,
+    last_four,
+    mask,
+    pan_problem,
+    scheme_if_good,
+)
 
-VISA: Final = "VISA"
-MASTERCARD: Final = "Mastercard"
-AMERICAN_EXPRESS: Final = "American Express"
-DISCOVER: Final = "Discover"
-DINERS_CLUB: Final = "Diners Club"
-JCB: Final = "JCB"
-UNIONPAY: Final = "UnionPay"
-UNKNOWN: Final = "Unknown"
-
-SCHEMES: Final = (VISA, MASTERCARD, AMERICAN_EXPRESS, DISCOVER, DINERS_CLUB, JCB, UNIONPAY, UNKNOWN)
-
-# Schemes whose numbers are taken without a valid check digit. Some old UnionPay cards lack one; we ask it of all.
-WITHOUT_CHECK_DIGIT: Final[frozenset[str]] = frozenset()
+__all__ = [
+    "ANONYMIZED",
+    "LONGEST_NAME",
+    "MOST_YEARS_AHEAD",
+    "SCHEMES",
+    "Card",
+    "CardDetails",
+    "check_pan",
+    "detect_scheme",
+    "faults",
+    "is_expired",
+    "issuer_identification_number",
+    "last_four",
+    "mask",
+    "name_problem",
+    "pan_problem",
+    "read_card",
+    "security_code_problem",
+]
 
 # What the name becomes when a token is deleted or expires: the row stays, the person goes.
 ANONYMIZED: Final = "ANONYMIZED"
@@ -35,9 +55,6 @@ ANONYMIZED: Final = "ANONYMIZED"
 LONGEST_NAME: Final = 255
 MOST_YEARS_AHEAD: Final = 50
 
-_IIN_DIGITS: Final = 6
-_LAST_DIGITS: Final = 4
-_KEY_DIGITS: Final = 4
 # A month ends last in UTC-12, so a card is good until it has ended everywhere.
 _LAST_ZONE: Final = timezone(timedelta(hours=-12))
 _MONTHS: Final = range(1, 13)
@@ -46,51 +63,7 @@ _CODE_DIGITS: Final = 3
 _AMERICAN_EXPRESS_CODE_DIGITS: Final = 4
 _CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
-_REQUIRED: Final = "is required"
-_NOT_TEXT: Final = "must be a string"
 _NOT_WHOLE: Final = "must be a whole number"
-_EMPTY: Final = "must not be empty"
-
-
-@dataclass(frozen=True, slots=True)
-class PanScheme:
-    """One row of the scheme table: inclusive ranges of prefixes (1 to 4 digits) and the PAN lengths issued there."""
-
-    name: str
-    prefixes: tuple[tuple[str, str], ...]
-    lengths: frozenset[int]
-
-
-def _row(name: str, prefixes: str, *lengths: int) -> PanScheme:
-    ranges = (entry.partition("-") for entry in prefixes.split())
-    return PanScheme(name, tuple((low, high or low) for low, _, high in ranges), frozenset(lengths))
-
-
-# 622126-622925 is shared by Discover and UnionPay and counts as UnionPay, as all of 62 does.
-PAN_SCHEMES: Final[tuple[PanScheme, ...]] = (
-    _row(VISA, "4", 13, 16, 19),
-    _row(MASTERCARD, "51-55 2221-2720", 16),
-    _row(AMERICAN_EXPRESS, "34 37", 15),
-    _row(DISCOVER, "6011 644-649 65", 16, 17, 18, 19),
-    _row(DINERS_CLUB, "300-305 3095 38 39", 14, 15, 16, 17, 18, 19),
-    _row(DINERS_CLUB, "36", 14),
-    _row(JCB, "3528-3589", 16, 17, 18, 19),
-    _row(UNIONPAY, "62 81", 16, 17, 18, 19),
-)
-
-
-def _ranges() -> tuple[tuple[int, int, PanScheme], ...]:
-    """The table as ranges over a PAN's first four digits, the longest prefix first."""
-    rows = [
-        (len(low), int(low.ljust(_KEY_DIGITS, "0")), int(high.ljust(_KEY_DIGITS, "9")), scheme)
-        for scheme in PAN_SCHEMES
-        for low, high in scheme.prefixes
-    ]
-    rows.sort(key=lambda row: -row[0])
-    return tuple((low, high, scheme) for _, low, high, scheme in rows)
-
-
-_RANGES: Final = _ranges()
 
 
 class CardDetails(Protocol):
@@ -158,77 +131,9 @@ def faults(card: CardDetails, now: datetime, root: str = "$") -> list[Fault]:
         "account_number": pan_problem(card.account_number),
         **_expiry_problems(card.expiry_month, card.expiry_year, now),
         "cardholder_name": name_problem(card.cardholder_name),
-        "security_code": security_code_problem(card.security_code, _scheme_if_good(card.account_number)),
+        "security_code": security_code_problem(card.security_code, scheme_if_good(card.account_number)),
     }
     return [Fault(f"{root}.{member}", message) for member, message in problems.items() if message]
-
-
-# --- account number ---
-
-
-def pan_problem(pan: object) -> str | None:
-    """What is wrong with a PAN: 12 to 19 ASCII digits, not all zero, Luhn, a length that its scheme issues."""
-    if pan is None:
-        return _REQUIRED
-    if not isinstance(pan, str):
-        return _NOT_TEXT
-    if not pan:
-        return _EMPTY
-    if not (pan.isascii() and pan.isdigit() and luhn.SHORTEST <= len(pan) <= luhn.LONGEST):
-        return f"must be {luhn.SHORTEST} to {luhn.LONGEST} digits and nothing else"
-    row = _scheme_row(pan)
-    unchecked = row is not None and row.name in WITHOUT_CHECK_DIGIT
-    if not pan.strip("0") or not (unchecked or luhn.passes(pan)):
-        return "is not a valid card number"
-    if row is not None and len(pan) not in row.lengths:
-        return "has a length that its card scheme does not issue"
-    return None
-
-
-def check_pan(pan: object, path: str = "$.account_number") -> str:
-    """The PAN itself, or `Invalid` at `path`."""
-    problem = pan_problem(pan)
-    if problem is not None:
-        raise Invalid.at(path, problem)
-    return str(pan)
-
-
-def detect_scheme(pan: str) -> str:
-    """The scheme value of a PAN that `pan_problem` passes: the longest matching prefix decides, none is `Unknown`."""
-    row = _scheme_row(pan)
-    return UNKNOWN if row is None else row.name
-
-
-def _scheme_row(pan: str) -> PanScheme | None:
-    key = int(pan[:_KEY_DIGITS])
-    for low, high, scheme in _RANGES:
-        if low <= key <= high:
-            return scheme
-    return None
-
-
-def _scheme_if_good(pan: object) -> str | None:
-    return detect_scheme(pan) if isinstance(pan, str) and pan_problem(pan) is None else None
-
-
-def issuer_identification_number(pan: str) -> str:
-    """The first six digits (the seed shows six, though ISO/IEC 7812-1:2017 issues eight)."""
-    return pan[:_IIN_DIGITS]
-
-
-def last_four(pan: str) -> str:
-    return pan[-_LAST_DIGITS:]
-
-
-def mask(pan: str) -> str:
-    """First six, one `*` per hidden digit, last four: the most that PCI DSS 3.4.1 lets be shown.
-
-    A 12-digit PAN keeps only two digits hidden (and Luhn leaves ten candidates); the shape is the documented one.
-    """
-    hidden = len(pan) - _IIN_DIGITS - _LAST_DIGITS
-    if hidden < 1:
-        raise ValueError("too short for a card number")
-    return issuer_identification_number(pan) + "*" * hidden + last_four(pan)
 
 
 # --- expiry ---
@@ -249,7 +154,7 @@ def _expiry_problems(month: object, year: object, now: datetime) -> dict[str, st
 
 def _month_problem(month: object) -> str | None:
     if month is None:
-        return _REQUIRED
+        return REQUIRED
     if not _is_whole(month):
         return _NOT_WHOLE
     return None if month in _MONTHS else "must be from 1 to 12"
@@ -257,7 +162,7 @@ def _month_problem(month: object) -> str | None:
 
 def _year_problem(year: object, now: datetime) -> str | None:
     if year is None:
-        return _REQUIRED
+        return REQUIRED
     if not _is_whole(year):
         return _NOT_WHOLE
     if year not in _FOUR_DIGIT_YEARS:
@@ -279,9 +184,9 @@ def security_code_problem(code: object, scheme: str | None) -> str | None:
     if code is None:
         return None
     if not isinstance(code, str):
-        return _NOT_TEXT
+        return NOT_TEXT
     if not code:
-        return _EMPTY
+        return EMPTY
     lengths = [_CODE_DIGITS]
     if scheme is None or scheme == AMERICAN_EXPRESS:
         lengths.append(_AMERICAN_EXPRESS_CODE_DIGITS)
@@ -298,9 +203,9 @@ def name_problem(name: object) -> str | None:
     if name is None:
         return None
     if not isinstance(name, str):
-        return _NOT_TEXT
+        return NOT_TEXT
     if not name:
-        return _EMPTY
+        return EMPTY
     if len(name) > LONGEST_NAME:
         return f"must have at most {LONGEST_NAME} characters"
     if not name.isprintable() and any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in name):

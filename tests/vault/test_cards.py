@@ -13,7 +13,7 @@ from pydantic_extra_types.payment import PaymentCardBrand, PaymentCardNumber
 
 from tollgate import luhn
 from tollgate.errors import Fault, Invalid
-from vault import cards
+from vault import cards, pans
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 VISA_PAN = "4242424242424242"
@@ -127,7 +127,7 @@ def test_bad_number_is_refused_with_the_rule_and_not_the_value(pan: object, prob
 
 
 def test_every_length_of_every_scheme_row() -> None:
-    for row in cards.PAN_SCHEMES:
+    for row in pans.PAN_SCHEMES:
         for low, high in row.prefixes:
             for prefix in (low, high):
                 for length in range(luhn.SHORTEST, luhn.LONGEST + 1):
@@ -140,7 +140,7 @@ def test_every_length_of_every_scheme_row() -> None:
 def test_a_scheme_can_be_spared_the_check_digit_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
     unchecked = "6200500000000000004"
     assert cards.pan_problem(unchecked) == NOT_A_NUMBER
-    monkeypatch.setattr(cards, "WITHOUT_CHECK_DIGIT", frozenset({cards.UNIONPAY}))
+    monkeypatch.setattr(pans, "WITHOUT_CHECK_DIGIT", frozenset({pans.UNIONPAY}))
     assert cards.pan_problem(unchecked) is None
     assert cards.pan_problem("4242424242424241") == NOT_A_NUMBER
 
@@ -166,13 +166,13 @@ def test_mask_shows_no_more_than_first_six_and_last_four(pan: str) -> None:
 
 
 OUR_NAMES = {
-    PaymentCardBrand.visa: cards.VISA,
-    PaymentCardBrand.mastercard: cards.MASTERCARD,
-    PaymentCardBrand.amex: cards.AMERICAN_EXPRESS,
-    PaymentCardBrand.discover: cards.DISCOVER,
-    PaymentCardBrand.diners_club: cards.DINERS_CLUB,
-    PaymentCardBrand.jcb: cards.JCB,
-    PaymentCardBrand.unionpay: cards.UNIONPAY,
+    PaymentCardBrand.visa: pans.VISA,
+    PaymentCardBrand.mastercard: pans.MASTERCARD,
+    PaymentCardBrand.amex: pans.AMERICAN_EXPRESS,
+    PaymentCardBrand.discover: pans.DISCOVER,
+    PaymentCardBrand.diners_club: pans.DINERS_CLUB,
+    PaymentCardBrand.jcb: pans.JCB,
+    PaymentCardBrand.unionpay: pans.UNIONPAY,
 }
 REFUSED = "refused"
 
@@ -184,7 +184,7 @@ def ours(pan: str) -> str:
 def theirs(pan: str) -> str:
     """Another implementation's answer; brands that have no scheme value of ours are Unknown."""
     try:
-        return OUR_NAMES.get(PaymentCardNumber.validate_brand(pan), cards.UNKNOWN)
+        return OUR_NAMES.get(PaymentCardNumber.validate_brand(pan), pans.UNKNOWN)
     except PydanticCustomError:
         return REFUSED
 
