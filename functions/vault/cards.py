@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final, Protocol, TypeGuard
+from typing import Final, TypeGuard
 
 from tollgate import luhn
 from tollgate.errors import Fault, Invalid
@@ -35,7 +35,6 @@ __all__ = [
     "MOST_YEARS_AHEAD",
     "SCHEMES",
     "Card",
-    "CardDetails",
     "check_pan",
     "detect_scheme",
     "faults",
@@ -66,21 +65,6 @@ _CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _NOT_WHOLE: Final = "must be a whole number"
 
 
-class CardDetails(Protocol):
-    """Card details as a caller sent them: any model or record with these members, whatever they hold."""
-
-    @property
-    def account_number(self) -> object: ...
-    @property
-    def expiry_month(self) -> object: ...
-    @property
-    def expiry_year(self) -> object: ...
-    @property
-    def cardholder_name(self) -> object: ...
-    @property
-    def security_code(self) -> object: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Card:
     """Card details that keep the rules of this module. The text form shows neither the number nor the code."""
@@ -104,13 +88,7 @@ class Card:
         return mask(self.account_number)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    account_number: object
-    expiry_month: object
-    expiry_year: object
-    cardholder_name: object
-    security_code: object
+_MEMBERS: Final = ("account_number", "expiry_month", "expiry_year", "cardholder_name", "security_code")
 
 
 def read_card(members: Mapping[str, object], now: datetime, root: str = "$") -> Card:
@@ -118,22 +96,31 @@ def read_card(members: Mapping[str, object], now: datetime, root: str = "$") -> 
 
     Other members are ignored, and an optional member that is `null` is absent.
     """
-    sent = _Sent(*(members.get(name) for name in _Sent.__slots__))
-    found = faults(sent, now, root)
+    found = faults(members, now, root)
     if found:
         raise Invalid(found)
-    return Card(**{name: members.get(name) for name in _Sent.__slots__})  # type: ignore[arg-type]
+    return Card(**{name: members.get(name) for name in _MEMBERS})  # type: ignore[arg-type]
 
 
-def faults(card: CardDetails, now: datetime, root: str = "$") -> list[Fault]:
-    """Every broken rule at once, with paths such as `$.account_number`; empty for a good card. `now` is aware."""
+def faults(card: Card | Mapping[str, object], now: datetime, root: str = "$") -> list[Fault]:
+    """Every broken rule at once, with paths such as `$.account_number`; empty for a good card. `now` is aware.
+
+    The card may be one that was read before (it may have expired since) or members as a caller sent them.
+    """
+    number, month, year, name, code = _values(card)
     problems = {
-        "account_number": pan_problem(card.account_number),
-        **_expiry_problems(card.expiry_month, card.expiry_year, now),
-        "cardholder_name": name_problem(card.cardholder_name),
-        "security_code": security_code_problem(card.security_code, scheme_if_good(card.account_number)),
+        "account_number": pan_problem(number),
+        **_expiry_problems(month, year, now),
+        "cardholder_name": name_problem(name),
+        "security_code": security_code_problem(code, scheme_if_good(number)),
     }
     return [Fault(f"{root}.{member}", message) for member, message in problems.items() if message]
+
+
+def _values(card: Card | Mapping[str, object]) -> list[object]:
+    if isinstance(card, Card):
+        return [getattr(card, name) for name in _MEMBERS]
+    return [card.get(name) for name in _MEMBERS]
 
 
 # --- expiry ---

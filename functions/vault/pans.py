@@ -6,8 +6,7 @@ of the number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from tollgate import luhn
 from tollgate.errors import Invalid
@@ -35,8 +34,7 @@ _LAST_DIGITS: Final = 4
 _KEY_DIGITS: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class PanScheme:
+class PanScheme(NamedTuple):
     """One row of the scheme table: inclusive ranges of prefixes (1 to 4 digits) and the PAN lengths issued there."""
 
     name: str

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from aws_lambda_powertools import Logger
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -270,6 +271,22 @@ def test_install_guards_the_root_handlers_once() -> None:
         root.removeHandler(handler)
         for other in root.handlers:
             other.filters = [each for each in other.filters if not isinstance(each, redact.RedactingFilter)]
+
+
+def test_filter_guards_the_powertools_logger() -> None:
+    written = io.StringIO()
+    logger = Logger(service="tests", stream=written)
+    logger.addFilter(redact.RedactingFilter())
+    logger.info("card %s", CANARY, extra={"token_id": UUID, "body": "secret"})
+    try:
+        raise ValueError(CANARY)
+    except ValueError:
+        logger.exception("failed")
+    first, second = (json.loads(line) for line in written.getvalue().splitlines())
+    assert (first["message"], first["token_id"]) == (f"card {redact.MASKED}", UUID)
+    assert (second["message"], second["error_kind"]) == ("failed", "ValueError")
+    assert CANARY not in written.getvalue()
+    assert "secret" not in written.getvalue()
 
 
 # --- cost ---

@@ -406,7 +406,7 @@ def test_null_is_absent_and_unknown_members_are_ignored() -> None:
     assert card.masked_account_number == "424242******4242"
 
 
-def test_faults_reads_any_object_with_the_members() -> None:
+def test_a_card_that_was_read_can_be_checked_again() -> None:
     assert cards.faults(cards.Card(VISA_PAN, 4, 2033, "John Doe", "123"), NOW) == []
     found = cards.faults(cards.Card(VISA_PAN, 4, 2033, "John Doe", "1234"), NOW, "$.result")
     assert found == [Fault("$.result.security_code", "must be 3 digits")]

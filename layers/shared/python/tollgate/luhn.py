@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 SHORTEST = 12
 LONGEST = 19
@@ -19,10 +20,9 @@ _ZERO = ord("0")
 # A UUID is taken whole and left alone: its last group alone is a run of twelve digits once in 281 times.
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9a-fA-F])"
 _RUN = r"\d(?:[ \-]?\d){11,}"
-_UUID_OR_RUN = re.compile(rf"(?<![0-9a-fA-F]){_UUID}|({_RUN})")
 # Nearly every text holds no run at all. Written out and without other scripts, the question costs half as much.
-_ANY_RUN = re.compile(r"\d" + r"[ \-]?\d" * (SHORTEST - 1))
-_ANY_ASCII_RUN = re.compile(_ANY_RUN.pattern, re.ASCII)
+_ANY_ASCII_RUN = re.compile(r"\d" + r"[ \-]?\d" * (SHORTEST - 1), re.ASCII)
+_ANY_RUN = re.compile(_RUN)
 _GROUP = re.compile(r"\d+")
 
 
@@ -51,9 +51,15 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     """
     if (_ANY_ASCII_RUN if text.isascii() else _ANY_RUN).search(text) is None:
         return
-    for match in _UUID_OR_RUN.finditer(text):
+    for match in _uuid_or_run().finditer(text):
         if match.group(1) is not None:
             yield from _spans_of_run(text, match.start(1), match.end(1))
+
+
+@cache
+def _uuid_or_run() -> re.Pattern[str]:
+    """Compiled when first wanted, which in most functions is never."""
+    return re.compile(rf"(?<![0-9a-fA-F]){_UUID}|({_RUN})")
 
 
 def _spans_of_run(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
