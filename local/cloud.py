@@ -175,12 +175,17 @@ class Cloud:
 
     async def _put_bucket(self, bucket: Bucket) -> None:
         if (await self.client.rest("s3", "HEAD", f"/{bucket.name}")).status != 200:
-            answer = await self.client.rest("s3", "PUT", f"/{bucket.name}")
+            answer = await self.client.rest("s3", "PUT", f"/{bucket.name}", _LOCATION)
             if answer.status != 200:
                 raise CloudError(f"the bucket {bucket.logical_id} was refused with {answer.status}")
         if bucket.versioned:
             body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
             await self.client.rest("s3", "PUT", f"/{bucket.name}?versioning", body)
+
+
+_LOCATION = (
+    f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>".encode()
+)
 
 
 def _creation(queue: Queue) -> dict[str, Any]:

@@ -44,8 +44,8 @@ def _set_up_ministack(layout: Layout, say: Say) -> None:
         return
     say("Installing ministack into .tools/ministack")
     shutil.rmtree(home, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", home], "a virtual environment could not be made")
-    python = home / "bin" / "python"
+    _run([sys.executable, "-m", "venv", str(home)], "a virtual environment could not be made")
+    python = str(home / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     _run([*pip, "--require-hashes", "--requirement", requirements], "ministack could not be installed")
     (home / ".stamp").write_text(wanted, encoding="utf-8")
