@@ -12,7 +12,7 @@ from tollgate.store.table import Table
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import Token, TokenView, view
 from vault.tokens.repository import TokenChanged, TokenRepository
-from vault.tokens.service import BATCH, Also, NewCard, TokenService
+from vault.tokens.service import BATCH, Also, NewCard, TokenExpiry, TokenService
 
 __all__ = [
     "BATCH",
@@ -20,11 +20,13 @@ __all__ = [
     "NewCard",
     "Token",
     "TokenChanged",
+    "TokenExpiry",
     "TokenNotFound",
     "TokenService",
     "TokenSettings",
     "TokenView",
     "card_keyring",
+    "expiry_of",
     "tokens_of",
     "view",
 ]
@@ -51,3 +53,9 @@ def tokens_of(settings: TokenSettings, keyring: Keyring | None = None) -> TokenS
     codes = Keyring(table, Kms(aws.kms(), settings.security_code_key_id), "security-codes")
     repository = TokenRepository(table, Table(settings.vault_ephemeral_table, aws.dynamodb()))
     return TokenService(repository, keyring or card_keyring(settings), codes)
+
+
+def expiry_of(vault_table: str, vault_ephemeral_table: str) -> TokenExpiry:
+    """The expiry of tokens and security codes, for a function that may use no key."""
+    client = aws.dynamodb()
+    return TokenExpiry(TokenRepository(Table(vault_table, client), Table(vault_ephemeral_table, client)))

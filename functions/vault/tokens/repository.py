@@ -4,7 +4,11 @@ Access patterns (`pk`, `sk`):
     a token by id                             `TOKEN#<account>#<id>`,            `#`
     an account's tokens in order, counted     see `tollgate.store.listing`, name `tokens`
     tokens of one original id                 `TOKENS#<account>#KEY#<business key>`, `<sequence>`
+    ephemeral tokens by when they end         `TOKENS-DUE#<shard>`,              `<expires_at>#<account>#<id>`
     a security code (ephemeral table)         `CODE#<account>#<token>`,          `#`
+    codes by when they end (ephemeral table)  `CODES-DUE#<shard>`,               `<expires>#<account>#<token>`
+
+Shards are by account, so that what is due of one account is found with one read.
 
 A token's rows in lists carry its public form as one JSON text, which a page hands on as it is. Every method that writes
 adds to a transaction that the service commits.
@@ -13,7 +17,9 @@ adds to a transaction that the service commits.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any, cast
 
 from tollgate import clock
@@ -27,7 +33,12 @@ from vault.tokens.models import CardScheme, NetworkTokenStatus, Token, TokenView
 
 SECURITY_CODE_SECONDS = 3600
 MOST_OF_ONE_BUSINESS_KEY = 1000
+DUE_SHARDS = 8
+MOST_DUE_READ_FOR_A_LIST = 100
+MOST_DUE_COUNTED = 1000
+CODES_PER_REMOVAL = 40
 
+_KEY = ("pk", "sk")
 _SCHEME_CODES: dict[str, str] = {
     "VISA": "vi", "Mastercard": "mc", "American Express": "ax", "Discover": "di",
     "Diners Club": "dc", "JCB": "jc", "UnionPay": "up", "Unknown": "un",
@@ -53,6 +64,16 @@ class Filter:
             for scheme in self.schemes or _SCHEME_CODES
             for status in self.statuses or _STATUS_CODES
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An entry of the order in which things end: its key, and the account and token it stands for."""
+
+    pk: str
+    sk: str
+    account_id: str
+    token_id: str
 
 
 class TokenRepository:
@@ -81,6 +102,41 @@ class TokenRepository:
         if item is None or item["state"] != "live" or _is_past(item.get("expires_at")):
             return None
         return _from_item(item)
+
+    def find_stored(self, account_id: str, token_id: str) -> Token | None:
+        """A token that nobody deleted yet, past its `expires_at` or not."""
+        item = self._table.get(_pk(account_id, token_id), "#")
+        return _from_item(item) if item and item["state"] == "live" else None
+
+    def due(self) -> Iterator[Due]:
+        """Ephemeral tokens of all accounts whose time has come, the oldest of each shard first."""
+        for shard in range(DUE_SHARDS):
+            rows = self._table.scan_partition(_tokens_due(shard), high=_until(_stamp(clock.now())), project=_KEY)
+            yield from map(_due_from, rows)
+
+    def due_of(self, account_id: str) -> list[Due]:
+        """Those of one account, among the oldest of its shard."""
+        rows = self._table.query(
+            _tokens_due(_shard_of(account_id)), high=_until(_stamp(clock.now())),
+            limit=MOST_DUE_READ_FOR_A_LIST, project=_KEY,
+        )  # fmt: skip
+        return [due for due in map(_due_from, rows) if due.account_id == account_id]
+
+    def count_due(self) -> int:
+        """How many ephemeral tokens are past their time; of each shard no more than a thousand are counted."""
+        until = _until(_stamp(clock.now()))
+        return sum(
+            len(self._table.query(_tokens_due(shard), high=until, limit=MOST_DUE_COUNTED, project=("sk",)))
+            for shard in range(DUE_SHARDS)
+        )
+
+    def due_codes(self) -> Iterator[list[Due]]:
+        """Security codes of all accounts whose time has come, in batches for `remove_codes`."""
+        until = _until(_epoch_key(clock.epoch()))
+        for shard in range(DUE_SHARDS):
+            rows = self._ephemeral.scan_partition(_codes_due(shard), high=until, project=_KEY)
+            while batch := [_due_from(row) for row in islice(rows, CODES_PER_REMOVAL)]:
+                yield batch
 
     def page(self, account_id: str, selection: Selection, chosen: Filter) -> Page:
         """A page of public forms, as JSON texts."""
@@ -114,6 +170,18 @@ class TokenRepository:
 
     def forget_security_code(self, token: Token) -> None:
         self._ephemeral.delete(f"CODE#{token.account_id}#{token.id}", "#")
+
+    def forget_due(self, due: Due) -> None:
+        """Drop an entry whose token is gone."""
+        self._table.delete(due.pk, due.sk)
+
+    def remove_codes(self, codes: Sequence[Due]) -> None:
+        """Remove security codes and their entries; those that are gone already do not matter."""
+        transaction = Transaction(self._ephemeral.client)
+        for due in codes:
+            transaction.delete(self._ephemeral, f"CODE#{due.account_id}#{due.token_id}", "#")
+            transaction.delete(self._ephemeral, due.pk, due.sk)
+        transaction.commit()
 
     def change(self, transaction: Transaction, before: Token, after: Token, **stored: Any) -> None:
         """Change a token that still is as `before`, in its item and in every list; `stored` are further attributes
@@ -153,18 +221,28 @@ class TokenRepository:
             if token.business_key is not None:
                 pk, sk = _business_key_key(token)
                 transaction.put(self._table, {**_row(token), "pk": pk, "sk": sk})
+            if token.expires_at is not None:
+                pk, sk = _due_key(token)
+                transaction.put(self._table, {"pk": pk, "sk": sk})
         account_id = tokens[0][1].account_id
         self._listing.add(transaction, account_id, [(slot, _facet_of(token), _row(token)) for slot, token, _ in tokens])
 
     def insert_security_code(self, transaction: Transaction, token: Token, sealed: bytes) -> None:
-        """The security code, sealed, for at most 60 minutes."""
+        """The security code, sealed, for at most 60 minutes.
+
+        The table's own expiry may come days late, so the code also stands in the order that the sweep follows.
+        """
+        expires = clock.epoch() + SECURITY_CODE_SECONDS
+        transaction.put(
+            self._ephemeral,
+            {"pk": f"CODE#{token.account_id}#{token.id}", "sk": "#", "code": sealed, "expires": expires},
+        )
         transaction.put(
             self._ephemeral,
             {
-                "pk": f"CODE#{token.account_id}#{token.id}",
-                "sk": "#",
-                "code": sealed,
-                "expires": clock.epoch() + SECURITY_CODE_SECONDS,
+                "pk": _codes_due(_shard_of(token.account_id)),
+                "sk": f"{_epoch_key(expires)}#{token.account_id}#{token.id}",
+                "expires": expires,
             },
         )
 
@@ -195,6 +273,9 @@ class TokenRepository:
         if token.business_key is not None:
             pk, sk = _business_key_key(token)
             transaction.delete(self._table, pk, sk)
+        if token.expires_at is not None:
+            pk, sk = _due_key(token)
+            transaction.delete(self._table, pk, sk)
         self._listing.remove(transaction, token.account_id, token.sequence, _facet_of(token))
 
 
@@ -212,6 +293,36 @@ def _pk(account_id: str, token_id: str) -> str:
 
 def _business_key_key(token: Token) -> tuple[str, str]:
     return f"TOKENS#{token.account_id}#KEY#{token.business_key}", f"{token.sequence:012d}"
+
+
+def _due_key(token: Token) -> tuple[str, str]:
+    return _tokens_due(_shard_of(token.account_id)), f"{token.expires_at}#{token.account_id}#{token.id}"
+
+
+def _due_from(row: Item) -> Due:
+    _, account_id, token_id = str(row["sk"]).split("#")
+    return Due(row["pk"], row["sk"], account_id, token_id)
+
+
+def _tokens_due(shard: int) -> str:
+    return f"TOKENS-DUE#{shard}"
+
+
+def _codes_due(shard: int) -> str:
+    return f"CODES-DUE#{shard}"
+
+
+def _shard_of(account_id: str) -> int:
+    return int(account_id[:2], 16) % DUE_SHARDS
+
+
+def _until(moment: str) -> str:
+    """The end of a range that takes in every entry of this moment: `$` follows `#`."""
+    return f"{moment}$"
+
+
+def _epoch_key(seconds: int) -> str:
+    return f"{seconds:012d}"
 
 
 def _facet(scheme: str, status: str) -> str:

@@ -7,12 +7,14 @@ the keyrings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from tollgate import clock, events, ids
+from tollgate import events, ids
 from tollgate.crypto.keyring import Keyring
 from tollgate.errors import Contended
 from tollgate.http.message import encode
@@ -22,11 +24,11 @@ from tollgate.store.transaction import Transaction
 from vault.cards import ANONYMIZED, Card
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
-from vault.tokens.repository import Filter, TokenChanged, TokenRepository
+from vault.tokens.repository import Due, Filter, TokenChanged, TokenRepository
 
 _DELETE_ATTEMPTS = 5
 BATCH = 20
-"""Cards of one batch: each takes up to four of a transaction's hundred operations; counts and the caller take the rest."""
+"""Cards of one batch: each takes up to four of a transaction's hundred operations, the rest is for counts and more."""
 
 Also = Callable[[Transaction, Sequence[Token]], None]
 """Adds further writes to the transaction that makes these tokens."""
@@ -49,6 +51,7 @@ class TokenService:
         self._repository = repository
         self._keyring = keyring
         self._codes = codes
+        self._expiry = TokenExpiry(repository)
 
     def tokenise(self, account_id: str, new: NewCard, once: Once = NOT_CLAIMED, also: Also | None = None) -> TokenView:
         """A new token for a card; each call makes one, also for a card that was seen before.
@@ -88,7 +91,7 @@ class TokenService:
         """
         transaction = self._repository.begin()
         self._repository.change(transaction, before, after, **stored)
-        self._announce(transaction, "token.updated", after, view(after))
+        _announce(self._repository, transaction, "token.updated", after, view(after))
         transaction.commit()
 
     def reveal(self, token: Token) -> str:
@@ -119,6 +122,8 @@ class TokenService:
         return view(self._require(account_id, token_id))
 
     def page(self, account_id: str, selection: Selection, chosen: Filter) -> Page:
+        """A page of live tokens; those that are past their time are ended first, so that the totals are true."""
+        self._expiry.end_due_of(account_id)
         return self._repository.page(account_id, selection, chosen)
 
     def delete(self, account_id: str, token_id: str) -> None:
@@ -128,12 +133,8 @@ class TokenService:
             TokenNotFound: it is not there, or another caller deleted it first.
         """
         for _ in range(_DELETE_ATTEMPTS):
-            token = self._require(account_id, token_id)
-            transaction = self._repository.begin()
-            self._repository.bury(transaction, token)
-            self._announce(transaction, "token.deleted", token, {**view(token), "cardholder_name": ANONYMIZED})
             try:
-                transaction.commit()
+                _bury(self._repository, self._require(account_id, token_id))
             except TokenChanged:
                 continue
             return
@@ -164,7 +165,7 @@ class TokenService:
             scheme=card.scheme,  # type: ignore[arg-type]
             network_token_status=self._first_status(),
             fingerprint=self._keyring.digest(account_id, "fingerprint", card.account_number.encode()),
-            expires_at=clock.iso(clock.now() + new.expires_in) if new.expires_in else None,
+            expires_at=_later(slot.created_at, new.expires_in) if new.expires_in else None,
             import_provider=new.import_provider,
             business_key=new.business_key,
         )
@@ -184,17 +185,79 @@ class TokenService:
                 code = new.card.security_code.encode()
                 sealed = self._codes.seal(token.account_id, _bound_to(token), code)
                 self._repository.insert_security_code(transaction, token, sealed)
-            self._announce(transaction, "token.created", token, view(token))
+            _announce(self._repository, transaction, "token.created", token, view(token))
 
-    def _announce(self, transaction: Transaction, event_type: str, token: Token, payload: TokenView) -> None:
-        events.announce(
-            transaction,
-            self._repository.table,
-            account_id=token.account_id,
-            event_type=event_type,
-            subject=token.id,
-            payload={"token": payload},
-        )
+
+class TokenExpiry:
+    """Ends ephemeral tokens and security codes whose time has come. It needs no key, so who only does this has none."""
+
+    def __init__(self, repository: TokenRepository) -> None:
+        self._repository = repository
+
+    def due(self) -> Iterator[Callable[[], int]]:
+        """What there is to do at this moment, piece by piece; each piece answers how much it ended."""
+        for due in self._repository.due():
+            yield partial(self.end, due)
+        for codes in self._repository.due_codes():
+            yield partial(self._end_codes, codes)
+
+    def count_due(self) -> int:
+        """How many tokens are past their time (a lower bound when there are thousands)."""
+        return self._repository.count_due()
+
+    def end_due_of(self, account_id: str) -> None:
+        """End what is due of one account, up to a hundred; what another writer holds is left to the sweep."""
+        for due in self._repository.due_of(account_id):
+            with contextlib.suppress(Contended):
+                self.end(due)
+
+    def end(self, due: Due) -> int:
+        """Destroy the card of one token and announce `token.deleted`; 0 when that has happened before."""
+        for _ in range(_DELETE_ATTEMPTS):
+            token = self._repository.find_stored(due.account_id, due.token_id)
+            if token is None:
+                self._repository.forget_due(due)
+                return 0
+            try:
+                _bury(self._repository, token)
+            except (TokenChanged, TokenNotFound):
+                continue
+            return 1
+        raise Contended
+
+    def _end_codes(self, codes: Sequence[Due]) -> int:
+        self._repository.remove_codes(codes)
+        return len(codes)
+
+
+def _bury(repository: TokenRepository, token: Token) -> None:
+    """Destroy the card and take the token off every list, together with its announcement.
+
+    Raises:
+        TokenChanged, TokenNotFound: another writer was first.
+    """
+    transaction = repository.begin()
+    repository.bury(transaction, token)
+    _announce(repository, transaction, "token.deleted", token, {**view(token), "cardholder_name": ANONYMIZED})
+    transaction.commit()
+
+
+def _announce(
+    repository: TokenRepository, transaction: Transaction, event_type: str, token: Token, payload: TokenView
+) -> None:
+    events.announce(
+        transaction,
+        repository.table,
+        account_id=token.account_id,
+        event_type=event_type,
+        subject=token.id,
+        payload={"token": payload},
+    )
+
+
+def _later(created_at: str, step: timedelta) -> str:
+    """A moment that long after the creation, in the same form."""
+    return (datetime.fromisoformat(created_at) + step).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _bound_to(token: Token) -> dict[str, str]:
