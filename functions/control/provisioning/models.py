@@ -52,6 +52,14 @@ class RotateApiKey(Payload):
     grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE_SECONDS)] = DEFAULT_GRACE_SECONDS
 
 
+class RotateHmacKey(Payload):
+    """A new HMAC key; notifications carry a signature of the former one too for `grace_seconds`."""
+
+    action: Literal["rotate_hmac_key"]
+    account_id: UuidStr
+    grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE_SECONDS)] = DEFAULT_GRACE_SECONDS
+
+
 class OidcMember(Payload):
     """A person: who they are at which issuer, under which client id the issuer names us."""
 
@@ -73,13 +81,14 @@ class RemoveOidcMember(OidcMember):
     action: Literal["remove_oidc_member"]
 
 
-Command = CreateAccount | UpdateAccount | RotateApiKey | AddOidcMember | RemoveOidcMember
+Command = CreateAccount | UpdateAccount | RotateApiKey | RotateHmacKey | AddOidcMember | RemoveOidcMember
 
 
 COMMANDS: dict[str, type[Command]] = {
     "create_account": CreateAccount,
     "update_account": UpdateAccount,
     "rotate_api_key": RotateApiKey,
+    "rotate_hmac_key": RotateHmacKey,
     "add_oidc_member": AddOidcMember,
     "remove_oidc_member": RemoveOidcMember,
 }

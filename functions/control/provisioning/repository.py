@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from control.provisioning.errors import AccountNotFound
-from control.provisioning.models import Account
 from tollgate import clock
 from tollgate.auth import records
+from tollgate.errors import Contended
 from tollgate.store.items import Item
 from tollgate.store.table import ConditionFailed, Table
 from tollgate.store.transaction import Transaction
+
+if TYPE_CHECKING:  # its module loads a validation library, which readers of an account must not pay for
+    from control.provisioning.models import Account
 
 _CONTEND_LIMIT = 50
 
@@ -87,6 +90,22 @@ class IdentityRepository:
         except ConditionFailed:
             raise AccountNotFound from None
 
+    def replace_hmac_key(self, account: Item, sealed: bytes, former_until: int) -> None:
+        """Sign with another key from now on; the one of `account`, as read, still counts until `former_until`.
+
+        Raises:
+            Contended: another rotation was first.
+        """
+        try:
+            self._table.update(
+                *records.account_key(account["id"]),
+                "SET hmac_key = :new, former_hmac_key = :former, former_hmac_key_until = :until",
+                values={":new": sealed, ":former": account["hmac_key"], ":until": former_until},
+                condition="hmac_key = :former",
+            )  # fmt: skip
+        except ConditionFailed:
+            raise Contended from None
+
     def add_member(self, account_id: str, issuer: str, client_id: str, subject: str) -> None:
         """Trust the client at the issuer and enrol the subject, both idempotent."""
         self._table.update(
@@ -97,3 +116,8 @@ class IdentityRepository:
 
     def remove_member(self, account_id: str, issuer: str, client_id: str, subject: str) -> None:
         self._table.delete(*records.member_key(issuer, client_id, subject, account_id))
+
+
+def hmac_context(account_id: str) -> dict[str, str]:
+    """What an account's sealed HMAC key is bound to."""
+    return {"record": "hmac-key", "account": account_id}

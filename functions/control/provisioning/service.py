@@ -16,14 +16,18 @@ from control.provisioning.models import (
     CreateAccount,
     RemoveOidcMember,
     RotateApiKey,
+    RotateHmacKey,
     UpdateAccount,
 )
-from control.provisioning.repository import IdentityRepository
+from control.provisioning.repository import IdentityRepository, hmac_context
 from tollgate import clock, ids
 from tollgate.auth import api_keys, records
 from tollgate.crypto.keyring import Keyring
 from tollgate.egress import Egress, TargetRefused
 from tollgate.errors import Invalid
+
+STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""UTC to the microsecond, in a width that sorts as text."""
 
 
 class ProvisioningService:
@@ -48,6 +52,8 @@ class ProvisioningService:
                 return self._update(command)
             case RotateApiKey():
                 return self._rotate(command)
+            case RotateHmacKey():
+                return self._rotate_hmac_key(command)
             case AddOidcMember() | RemoveOidcMember():
                 return self._enrol(command)
 
@@ -73,6 +79,8 @@ class ProvisioningService:
         given = command.model_dump(include=command.model_fields_set - {"action", "account_id"})
         if given.get("name", "") is None:
             raise Invalid.at("$.name", "must not be null")
+        if "notification_url" in given:  # naming it again also takes an endpoint back into service
+            given["notification_url_set_at"] = clock.now().strftime(STAMP)
         if given:
             item = self._repository.update_account(command.account_id, given)
         else:
@@ -98,6 +106,18 @@ class ProvisioningService:
             "former_keys_valid_seconds": command.grace_seconds,
         }
 
+    def _rotate_hmac_key(self, command: RotateHmacKey) -> dict[str, Any]:
+        account = self._repository.require_account(command.account_id)
+        hmac_key = ids.new_secret()
+        sealed = self._keyring.seal(records.PLATFORM, hmac_context(command.account_id), hmac_key.encode())
+        self._repository.replace_hmac_key(account, sealed, clock.epoch() + command.grace_seconds)
+        return {
+            "id": account["id"],
+            "name": account["name"],
+            "vault": {"hmac_key": hmac_key},
+            "former_key_valid_seconds": command.grace_seconds,
+        }
+
     def _enrol(self, command: AddOidcMember | RemoveOidcMember) -> dict[str, Any]:
         self._repository.require_account(command.account_id)
         change = self._repository.add_member if isinstance(command, AddOidcMember) else self._repository.remove_member
@@ -118,8 +138,3 @@ class ProvisioningService:
                 self._egress.check(options.notification_url)
             except TargetRefused:
                 raise Invalid.at("$.notification_url", "is not a target that notifications may be sent to") from None
-
-
-def hmac_context(account_id: str) -> dict[str, str]:
-    """What an account's sealed HMAC key is bound to."""
-    return {"record": "hmac-key", "account": account_id}

@@ -21,6 +21,9 @@ class Clock:
     def now(self) -> datetime:
         return self._source() + self.offset
 
+    def wall(self) -> datetime:
+        return self._source()
+
 
 _clock = Clock()
 
@@ -28,6 +31,11 @@ _clock = Clock()
 def now() -> datetime:
     """The current time, aware, in UTC, to the microsecond."""
     return _clock.now()
+
+
+def wall() -> datetime:
+    """Real time, which no sandbox moves: for leases on work in hand, and for what another party's clock must agree with."""
+    return _clock.wall()
 
 
 def epoch() -> int:

@@ -1,6 +1,7 @@
 """The outbox: what other parties must hear of, written in the transaction that makes it true.
 
 Access pattern (`pk`, `sk`): records not yet handed on, oldest first  `OUTBOX#<shard>`, `<created_at>#<id>`
+All records of a subject lie in one shard, so that a consumer finds those that came before the one it was handed.
 
 The table's stream wakes the relay, which puts a reference on the queue named for the kind of event; the consumer
 removes the record when it has made the event its own. What is left longer than minutes was lost on the way, and a sweep
@@ -10,6 +11,7 @@ announces it again. So nothing is announced that was not saved, and nothing save
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +56,7 @@ def announce(
     transaction.put(
         table,
         {
-            "pk": f"{PREFIX}{int(event.id[:2], 16) % SHARDS:02d}",
+            "pk": f"{PREFIX}{zlib.crc32(subject.encode()) % SHARDS:02d}",
             "sk": f"{event.created_at}#{event.id}",
             "id": event.id,
             "account_id": account_id,
