@@ -34,7 +34,7 @@ def now() -> datetime:
 
 
 def wall() -> datetime:
-    """Real time, which no sandbox moves: for leases on work in hand, and for what another party's clock must agree with."""
+    """Real time, which no sandbox moves: for leases on work in hand, and for what another's clock must agree with."""
     return _clock.wall()
 
 
