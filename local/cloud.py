@@ -81,17 +81,15 @@ class Cloud:
         Raises:
             CloudError: a resource was refused. StateError: a key that rows depend on is gone.
         """
-        made = [key for key in deployment.keys.values() if not await self._has_key(key, manifest, state)]
-        for key in made:
+        new_keys = [key for key in deployment.keys.values() if not await self._has_key(key, manifest, state)]
+        for key in new_keys:
             manifest.keys[key.logical_id] = await self._make_key(key)
-        for queue in _dead_letter_queues_first(deployment):
-            await self._put_queue(queue)
-        for bucket in deployment.buckets.values():
-            await self._put_bucket(bucket)
-        if made:
+        new_queues = [await self._put_queue(queue) for queue in _dead_letter_queues_first(deployment)]
+        new_buckets = [await self._put_bucket(bucket) for bucket in deployment.buckets.values()]
+        if new_keys or any(new_queues) or any(new_buckets):
             await self.stop()
             await self.start()
-            for key in made:
+            for key in new_keys:
                 await self._has_key(key, manifest, state)
 
     def overrides(self, deployment: Deployment, manifest: Manifest) -> dict[tuple[str, str | None], str]:
@@ -155,16 +153,19 @@ class Cloud:
             raise CloudError(f"the key {key.logical_id} was refused: {error}") from None
         return key_id
 
-    async def _put_queue(self, queue: Queue) -> None:
+    async def _put_queue(self, queue: Queue) -> bool:
+        """Make it or bring it up to date; True if it is new."""
         address = {"QueueUrl": self.queue_url(queue)}
         changeable = {name: value for name, value in queue.attributes.items() if name != "FifoQueue"}
         try:
-            if not await self._has_queue(queue):
+            is_new = not await self._has_queue(queue)
+            if is_new:
                 await self.client.call("sqs", "CreateQueue", _creation(queue))
             if changeable:
                 await self.client.call("sqs", "SetQueueAttributes", {**address, "Attributes": changeable})
         except AwsError as error:
             raise CloudError(f"the queue {queue.logical_id} was refused: {error}") from None
+        return is_new
 
     async def _has_queue(self, queue: Queue) -> bool:
         try:
@@ -173,14 +174,17 @@ class Cloud:
             return False
         return bool(found["QueueUrl"] == self.queue_url(queue))  # another address: saved under another port
 
-    async def _put_bucket(self, bucket: Bucket) -> None:
-        if (await self.client.rest("s3", "HEAD", f"/{bucket.name}")).status != 200:
+    async def _put_bucket(self, bucket: Bucket) -> bool:
+        """Make it if it is not there; True if it is new."""
+        is_new = (await self.client.rest("s3", "HEAD", f"/{bucket.name}")).status != 200
+        if is_new:
             answer = await self.client.rest("s3", "PUT", f"/{bucket.name}", _LOCATION)
             if answer.status != 200:
                 raise CloudError(f"the bucket {bucket.logical_id} was refused with {answer.status}")
         if bucket.versioned:
             body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
             await self.client.rest("s3", "PUT", f"/{bucket.name}?versioning", body)
+        return is_new
 
 
 _LOCATION = (

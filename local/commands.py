@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,7 +35,6 @@ KNOWN_ERRORS = (
     StateError,
     TemplateError,
 )
-STOPPED_BY_SIGNAL = 130
 
 
 class CommandError(Exception):
@@ -53,7 +53,7 @@ def run(layout: Layout, port: int) -> int:
         say(welcome(layout, machine.base_url))
         raise CommandError(await machine.broken)
 
-    return _with_machine(layout, Options(port=port), use)
+    return _with_machine(layout, Options(port=port), use, when_signalled=0)
 
 
 def services(command: Sequence[str], template: Path | None) -> int:
@@ -82,7 +82,7 @@ def services(command: Sequence[str], template: Path | None) -> int:
                 await process.wait()
 
     try:
-        return _with_machine(layout, Options(port=0), use, quiet=True)
+        return _with_machine(layout, Options(port=0), use)
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
@@ -112,7 +112,7 @@ def invoke(layout: Layout, name: str, event: Path) -> int:
         say(_pretty(outcome.payload))
         return 1 if outcome.is_error else 0
 
-    return _with_machine(layout, Options(is_public=False), use, quiet=True)
+    return _with_machine(layout, Options(is_public=False), use)
 
 
 def reset(layout: Layout) -> int:
@@ -198,15 +198,18 @@ def _where(note: dict[str, Any] | None) -> str:
 
 
 def _with_machine(
-    layout: Layout, options: Options, use: Callable[[Machine], Awaitable[int]], *, quiet: bool = False
+    layout: Layout, options: Options, use: Callable[[Machine], Awaitable[int]], *, when_signalled: int = 130
 ) -> int:
-    """Start a machine, use it, stop it; a signal ends the use and still stops it properly."""
+    """Start a machine, use it, stop it; a signal ends the use and still stops it properly.
+
+    For `run` a signal is success, and only `run` tells of its steps.
+    """
 
     async def live() -> int:
-        machine = Machine(layout, options, (lambda _: None) if quiet else say)
+        machine = Machine(layout, options, (lambda _: None) if when_signalled else say)
         task = asyncio.current_task()
         for chosen in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(chosen, _cancel_once(task, quiet=quiet))
+            asyncio.get_running_loop().add_signal_handler(chosen, _cancel_once(task))
         try:
             await machine.start()
             return await use(machine)
@@ -216,20 +219,19 @@ def _with_machine(
     try:
         return asyncio.run(live())
     except asyncio.CancelledError:
-        return STOPPED_BY_SIGNAL
+        return when_signalled
     except AlreadyRunningError as running:
         raise CommandError(_where(running.note)) from None
 
 
-def _cancel_once(task: asyncio.Task[Any] | None, *, quiet: bool) -> Callable[[], None]:
+def _cancel_once(task: asyncio.Task[Any] | None) -> Callable[[], None]:
     """The first signal stops properly; more of them change nothing, since stopping is what saves the data."""
     told: list[bool] = []
 
     def cancel() -> None:
         if not told and task is not None:
             told.append(True)
-            if not quiet:
-                say("\nStopping")
+            print("\nStopping", file=sys.stderr)
             task.cancel()
 
     return cancel

@@ -76,7 +76,8 @@ class Credentials:
         outcome = await self._provision(json.dumps(payload).encode())
         if outcome.is_error:
             error = json.loads(outcome.payload)
-            raise ProvisioningError(f"the provisioning function failed: {error.get('errorType')}")
+            kind = error.get("errorType")
+            raise ProvisioningError(f"the provisioning function failed ({kind}); see Provisioning.log in .local/logs")
         answer = json.loads(outcome.payload)
         if isinstance(answer, dict) and "classifier" in answer:
             raise ProvisioningError(f"{payload['action']} was refused: {answer.get('message')}")

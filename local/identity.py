@@ -43,14 +43,17 @@ class IdentityProvider:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start it and wait until it serves its discovery document.
+        """Start it; `await_ready` waits."""
+        command = [sys.executable, "-m", "oidc_provider_mock", "--host", "127.0.0.1", "--port", str(self.port)]
+        environment = {"PATH": os.environ.get("PATH", ""), "NO_COLOR": "1", "MALLOC_ARENA_MAX": "2"}
+        self._child = await self._launcher.start("identity", command, environment)
+
+    async def await_ready(self) -> None:
+        """Wait until it serves its discovery document.
 
         Raises:
             IdentityError: it ended, or did not answer in time.
         """
-        command = [sys.executable, "-m", "oidc_provider_mock", "--host", "127.0.0.1", "--port", str(self.port)]
-        environment = {"PATH": os.environ.get("PATH", ""), "NO_COLOR": "1", "MALLOC_ARENA_MAX": "2"}
-        self._child = await self._launcher.start("identity", command, environment)
         if not await self._answers():
             raise IdentityError(f"the OpenID Provider did not start; see {self._launcher.log_path('identity')}")
 

@@ -84,11 +84,15 @@ class Machine:
         door = self._take_port() if self._options.is_public else None
         issuer_port = self._ports.choose("identity", self._options.port + 1) if door else 0
         self.deployment = self._load_template(issuer_port)
+        provider = IdentityProvider(self._launcher, issuer_port)
+        if door:  # it takes longest and needs nobody
+            self._cleanup.push_async_callback(provider.stop)
+            await provider.start()
         cloud = await self._start_cloud()
         self._background.run("upkeep", self._keep_up)
         self._cleanup.push_async_callback(self._background.stop)
         if door:
-            await self._open(door, cloud, IdentityProvider(self._launcher, issuer_port))
+            await self._open(door, cloud, provider)
 
     async def stop(self) -> None:
         """Stop everything; data is on disk when this returns."""
@@ -127,9 +131,8 @@ class Machine:
         await together(cloud.start(), *([self._start_dynoxide()] if has_dynoxide else []))
         self._database = self._database if has_dynoxide else cloud.client
         self._say("Deploying the template's tables, queues, keys and buckets")
-        await together(
-            deploy_tables(self._database, self.deployment.tables), cloud.deploy(self.deployment, manifest, state)
-        )
+        await deploy_tables(self._database, self.deployment.tables)
+        await cloud.deploy(self.deployment, manifest, state)
         state.save(manifest)
         self._background.run("ministack", lambda: self._watch("ministack", cloud.wait))
         overrides = cloud.overrides(self.deployment, manifest)
@@ -149,9 +152,8 @@ class Machine:
     # ------------------------------------------------------------------ what reaches the functions
 
     async def _open(self, door: socket.socket, cloud: Cloud, provider: IdentityProvider) -> None:
-        self._say("Starting the OpenID Provider and the first functions")
-        self._cleanup.push_async_callback(provider.stop)
-        await together(provider.start(), self._make_credentials(provider.issuer), self._warm_health())
+        self._say("Starting the first functions")
+        await together(provider.await_ready(), self._make_credentials(provider.issuer), self._warm_health())
         sources = Sources(self.deployment, self.functions, self._positions)
         file = self._layout.database if self._engine == "dynoxide" else None
         sources.start(self._background, cloud, self._database, file)
@@ -215,6 +217,6 @@ def choose_engine(layout: Layout) -> str:
 
 
 _STARTING = {
-    "dynoxide": "Starting DynamoDB (dynoxide), and queues, keys and buckets (ministack)",
-    "ministack": "Starting queues, keys, buckets and, for want of dynoxide's binary, DynamoDB too (ministack)",
+    "dynoxide": "Starting DynamoDB (dynoxide), queues, keys and buckets (ministack), an OpenID Provider",
+    "ministack": "Starting DynamoDB (ministack's: dynoxide's binary is not here), queues, keys, buckets (ministack)",
 }
