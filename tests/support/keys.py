@@ -5,6 +5,7 @@ It answers in the shapes of the KMS client, because what is tested above it is t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ class WrongCiphertext(Exception):
 
 
 class FakeKms:
-    """One key per key id, made on first use; `generation` is what a rotation of the key material changes."""
+    """One key per key id, the same in every process of a test; `generation` is what a rotation of the key material changes."""
 
     def __init__(self) -> None:
         self._material: dict[tuple[str, int], bytes] = {}
@@ -50,7 +51,8 @@ class FakeKms:
         return {"CiphertextBlob": self._wrap(DestinationKeyId, key, DestinationEncryptionContext)}
 
     def _key(self, key_id: str, generation: int) -> AESGCM:
-        return AESGCM(self._material.setdefault((key_id, generation), os.urandom(32)))
+        material = hashlib.sha256(f"{key_id}/{generation}".encode()).digest()
+        return AESGCM(self._material.setdefault((key_id, generation), material))
 
     def _wrap(self, key_id: str, key: bytes, context: Mapping[str, str]) -> bytes:
         nonce = os.urandom(12)

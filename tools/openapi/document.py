@@ -27,7 +27,9 @@ class NameTaken(ValueError):
 
 @dataclass(frozen=True)
 class Family:
-    """What is particular to a family's document. `error` is the schema of its error body, `headers` stand on every answer,
+    """What is particular to a family's document.
+
+    `error` is the schema of its error body, `headers` stand on every answer,
     `request_headers` are taken by every operation, `security` maps an access name to its scheme."""
 
     title: str

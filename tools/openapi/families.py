@@ -42,8 +42,8 @@ VAULT = Family(
     title="Tollgate vault and 3-D Secure",
     version="2.0",
     description=(
-        "Cardholder data in exchange for tokens, merchants, network tokens, the compliance proxy and standalone 3-D
-        Secure."
+        "Cardholder data in exchange for tokens, merchants, network tokens, the compliance proxy and "
+        "standalone 3-D Secure."
     ),
     error=_VAULT_ERROR,
     security={
