@@ -130,12 +130,18 @@ def query_pairs(raw_query: str) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint answers: a JSON value, ready bytes, or nothing."""
+    """What an endpoint answers: a JSON value, ready bytes, or nothing.
+
+    `as_bytes` carries the body as base64 whatever its type: for bytes that are not ours, which may not be the text
+    that they say they are. `cookies` are Set-Cookie lines, the one header that cannot be a list.
+    """
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    cookies: tuple[str, ...] = ()
+    as_bytes: bool = False
 
     def encoded(self) -> bytes:
         if self.body is None:
@@ -154,7 +160,9 @@ def to_event(answer: Answer, headers: Mapping[str, str]) -> dict[str, Any]:
     made: dict[str, Any] = {"statusCode": answer.status, "headers": {**headers, **answer.headers}}
     if body:
         made["headers"]["content-type"] = answer.content_type
-    textual = answer.content_type.startswith(("application/json", "text/"))
+    if answer.cookies:
+        made["cookies"] = list(answer.cookies)
+    textual = not answer.as_bytes and answer.content_type.startswith(("application/json", "text/"))
     made["isBase64Encoded"] = not textual
     made["body"] = body.decode() if textual else base64.b64encode(body).decode()
     return made
