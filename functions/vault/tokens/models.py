@@ -125,6 +125,7 @@ class Token:
     expires_at: str | None = None
     import_provider: str | None = None
     business_key: str | None = None
+    bypass_identification: bool | None = None
 
 
 def view(token: Token) -> TokenView:

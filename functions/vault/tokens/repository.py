@@ -383,6 +383,7 @@ def _from_item(item: Item) -> Token:
         expires_at=item.get("expires_at"),
         import_provider=item.get("import_provider"),
         business_key=item.get("business_key"),
+        bypass_identification=item.get("bypass_identification"),
     )
 
 

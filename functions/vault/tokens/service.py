@@ -27,6 +27,7 @@ from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
 from vault.tokens.repository import Due, Filter, TokenChanged, TokenRepository
 
 _DELETE_ATTEMPTS = 5
+_MOST_ENDED_FOR_A_LIST = 25
 BATCH = 20
 """Cards of one batch: each takes up to four of a transaction's hundred operations, the rest is for counts and more."""
 
@@ -36,10 +37,14 @@ Also = Callable[[Transaction, Sequence[Token]], None]
 
 @dataclass(frozen=True, slots=True)
 class NewCard:
-    """A card to be tokenised. `expires_in` makes the token ephemeral; the origin is known of imported cards only."""
+    """A card to be tokenised. `expires_in` makes the token ephemeral; the origin is known of imported cards only.
+
+    `bypass_identification` is kept with the token for whoever asks for its network token.
+    """
 
     card: Card
     expires_in: timedelta | None = None
+    bypass_identification: bool = False
     import_provider: str | None = None
     business_key: str | None = None
 
@@ -168,6 +173,7 @@ class TokenService:
             expires_at=_later(slot.created_at, new.expires_in) if new.expires_in else None,
             import_provider=new.import_provider,
             business_key=new.business_key,
+            bypass_identification=new.bypass_identification or None,
         )
         return token, self._keyring.seal(account_id, _bound_to(token), card.account_number.encode())
 
@@ -195,9 +201,12 @@ class TokenExpiry:
         self._repository = repository
 
     def due(self) -> Iterator[Callable[[], int]]:
-        """What there is to do at this moment, piece by piece; each piece answers how much it ended."""
+        """Tokens that are past their time now, each as what ends it and answers how many that were."""
         for due in self._repository.due():
             yield partial(self.end, due)
+
+    def due_codes(self) -> Iterator[Callable[[], int]]:
+        """Security codes that are past their time now, in batches."""
         for codes in self._repository.due_codes():
             yield partial(self._end_codes, codes)
 
@@ -206,8 +215,8 @@ class TokenExpiry:
         return self._repository.count_due()
 
     def end_due_of(self, account_id: str) -> None:
-        """End what is due of one account, up to a hundred; what another writer holds is left to the sweep."""
-        for due in self._repository.due_of(account_id):
+        """End some of what is due of one account; what is more, or held by another writer, is left to the sweep."""
+        for due in self._repository.due_of(account_id)[:_MOST_ENDED_FOR_A_LIST]:
             with contextlib.suppress(Contended):
                 self.end(due)
 
