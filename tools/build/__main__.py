@@ -11,7 +11,8 @@ from tools.build import artifact, bytecode, sizes
 
 def build(variant: artifact.Variant) -> int:
     print(f"Building the {variant.name} artifact in {variant.target.relative_to(artifact.ROOT)}", flush=True)
-    artifact.build(variant)
+    if not artifact.build(variant):
+        print("Nothing has changed since the last build")
     if variant.interpreter is None:
         print(
             f"Bytecode (.pyc) is left out: no Python {artifact.LAMBDA_PYTHON} was found on PATH or in BUILD_PYTHON. "

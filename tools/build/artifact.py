@@ -7,13 +7,15 @@ runs the build, whose versions are the same pins. A build never writes into the 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -30,6 +32,8 @@ LAMBDA_PLATFORMS = ("manylinux_2_34_aarch64", "manylinux_2_28_aarch64", "manylin
 # Where Lambda puts layers and functions: the file names that go into bytecode.
 LAYER_PATH = "/opt/python"
 CODE_PATH = "/var/task"
+
+FINGERPRINT = ".fingerprint"
 
 # Of no use at run time: botocore's data is replaced by the trimmed copy, the rest is for developers.
 PRUNED = ("bin", "share", "botocore/data", "boto3/data", "boto3/examples")
@@ -69,9 +73,22 @@ def host() -> Variant:
     return Variant("host", ROOT / ".build" / "host", sys.executable)
 
 
-def build(variant: Variant) -> None:
-    """Build everything anew, except for downloads of the same pins."""
-    shutil.rmtree(variant.target, ignore_errors=True)
+def build(variant: Variant) -> bool:
+    """Build if anything has changed since the last time; answers whether it did. Two builds never meet."""
+    with _alone(variant):
+        wanted = fingerprint(variant)
+        if _recorded(variant) == wanted:
+            return False
+        fresh = replace(variant, target=variant.target.with_name(f"{variant.target.name}.unfinished"))
+        shutil.rmtree(fresh.target, ignore_errors=True)
+        _build_all(fresh)
+        (fresh.target / FINGERPRINT).write_text(wanted, "utf-8")
+        shutil.rmtree(variant.target, ignore_errors=True)
+        fresh.target.rename(variant.target)
+        return True
+
+
+def _build_all(variant: Variant) -> None:
     build_packages(variant.name, variant.packages)
     build_shared(variant.shared)
     copy_code(ROOT / "functions", variant.functions)
@@ -81,6 +98,31 @@ def build(variant: Variant) -> None:
         bytecode.compile_tree(variant.interpreter, variant.shared, LAYER_PATH)
         bytecode.compile_tree(variant.interpreter, variant.functions, CODE_PATH)
     settle_times(variant.target)
+
+
+def fingerprint(variant: Variant) -> str:
+    """A hash of everything that an artifact is made from."""
+    digest = hashlib.sha256(repr((variant.name, variant.interpreter, sys.version)).encode())
+    folders = (ROOT / "functions", ROOT / "layers", ROOT / "tools" / "build")
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    for path in [ROOT / "template.yaml", *sorted(files)]:
+        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _recorded(variant: Variant) -> str | None:
+    path = variant.target / FINGERPRINT
+    return path.read_text("utf-8") if path.exists() else None
+
+
+@contextmanager
+def _alone(variant: Variant) -> Iterator[None]:
+    """Hold the variant's lock: tests, a bench and a developer may all want it at once."""
+    path = ROOT / ".build" / f"{variant.name}.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def build_packages(variant: str, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -102,8 +103,15 @@ def test_template_lies_beside_what_it_names(aws_artifact: Variant) -> None:
 
 def test_equal_builds_are_equal_archives(host_artifact: Variant) -> None:
     """Else every deployment would publish new layers and start every function cold."""
-    first = {path: path.stat().st_mtime for path in host_artifact.target.rglob("*")}
-    assert set(first.values()) == {float(artifact.BUILD_TIME)}
+    parts = (host_artifact.functions, host_artifact.shared, host_artifact.packages)
+    times = {path.stat().st_mtime for part in parts for path in part.rglob("*")}
+    assert times == {float(artifact.BUILD_TIME)}
+
+
+def test_nothing_is_built_twice(host_artifact: Variant) -> None:
+    assert artifact.build(host_artifact) is False
+    elsewhere = dataclasses.replace(host_artifact, interpreter=None)
+    assert artifact.fingerprint(elsewhere) != artifact.fingerprint(host_artifact)
 
 
 def test_pins_hold_for_every_platform() -> None:

@@ -19,7 +19,7 @@ from tools.build.artifact import Variant
 
 BUDGET = 1.3
 ROUNDS = 3
-MOST_ROUNDS = 15
+MOST_ROUNDS = 9
 
 MEASURE = "import time; start = time.process_time(); {what}; print(time.process_time() - start)"
 REFERENCE = "import boto3; boto3.client('dynamodb')"
