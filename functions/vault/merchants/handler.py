@@ -10,7 +10,7 @@ from tollgate.config import CallerSettings
 from tollgate.countries import ALPHA2, ALPHA2_BY_ALPHA3
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
-from tollgate.dialects.vault import API_KEY_OR_BEARER, LIMIT, PAGE, VAULT, Authenticator, envelope
+from tollgate.dialects.vault import API_KEY_OR_BEARER, LIMIT, PAGE, VAULT, Authenticator, envelope_of_texts
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
 from tollgate.http.query import Parameter, comma_list, first_moment, last_moment, ordered, read, sort_order
@@ -80,7 +80,7 @@ def list_merchants(request: Request) -> Answer:
         created_to=asked["to"],
     )
     page = _service.page(request.account_id, selection, by_name=field == "legal_name")
-    return Answer(200, envelope(public_forms(page), page, selection))
+    return Answer(200, envelope_of_texts(public_forms(page), page, selection))
 
 
 def read_merchant(request: Request) -> Answer:

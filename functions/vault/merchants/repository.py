@@ -20,7 +20,7 @@ from tollgate.store.listing import Listing, Page, Selection, Slot
 from tollgate.store.table import Table
 from tollgate.store.transaction import Transaction
 from vault.merchants.errors import MerchantNotFound
-from vault.merchants.models import Merchant, MerchantView, view
+from vault.merchants.models import Merchant, view
 
 _NAME_KEY = 200
 _MEMBERS = tuple(field.name for field in fields(Merchant))
@@ -55,13 +55,13 @@ class MerchantRepository:
         return _from_item(item) if item else None
 
     def has_primary(self, account_id: str) -> bool:
-        return self._table.get(_primary(account_id), "#") is not None
+        return self._table.get(*primary_merchant_key(account_id)) is not None
 
     def count(self, account_id: str) -> int:
         return self._listing.page(account_id, Selection(limit=1, page=1)).total
 
     def page(self, account_id: str, selection: Selection) -> Page:
-        return self._listing.page(account_id, selection)
+        return self._listing.page(account_id, selection, ("view",))
 
     def page_by_name(self, account_id: str, selection: Selection) -> Page:
         rows = self._table.query(f"MERCHANTS#{account_id}#NAME", descending=selection.descending)
@@ -85,9 +85,10 @@ class MerchantRepository:
             condition="attribute_not_exists(pk)",
         )
         if merchant.type == "primary":
+            pk, sk = primary_merchant_key(account_id)
             transaction.put(
                 self._table,
-                {"pk": _primary(account_id), "sk": "#", "id": merchant.id},
+                {"pk": pk, "sk": sk, "id": merchant.id},
                 condition="attribute_not_exists(pk)",
                 refusal=lambda _: PrimaryTaken(),
             )
@@ -126,9 +127,9 @@ class MerchantRepository:
         self._listing.remove(transaction, merchant.account_id, merchant.sequence, merchant.country_code)
 
 
-def public_forms(page: Page) -> list[MerchantView]:
-    """The merchants of a page."""
-    return [json.loads(row["view"]) for row in page.rows]
+def public_forms(page: Page) -> list[str]:
+    """The merchants of a page, as JSON texts."""
+    return [str(row["view"]) for row in page.rows]
 
 
 def _refused(item: Item) -> Exception:
@@ -137,10 +138,6 @@ def _refused(item: Item) -> Exception:
 
 def _pk(account_id: str, merchant_id: str) -> str:
     return f"MERCHANT#{account_id}#{merchant_id}"
-
-
-def _primary(account_id: str) -> str:
-    return f"MERCHANTS#{account_id}#PRIMARY"
 
 
 def _name_key(merchant: Merchant) -> tuple[str, str]:

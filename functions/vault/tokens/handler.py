@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tollgate import aws, clock, config
 from tollgate.auth.identity import Identity
-from tollgate.dialects.vault import API_KEY, API_KEY_OR_BEARER, LIMIT, PAGE, VAULT, Authenticator, envelope
+from tollgate.dialects.vault import API_KEY, API_KEY_OR_BEARER, LIMIT, PAGE, VAULT, Authenticator, envelope_of_texts
 from tollgate.errors import Invalid
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
@@ -78,7 +78,7 @@ def list_tokens(request: Request) -> Answer:
         created_to=asked["to"],
     )
     page = _service.page(request.account_id, selection, chosen)
-    return Answer(200, envelope(public_forms(page), page, selection))
+    return Answer(200, envelope_of_texts(public_forms(page), page, selection))
 
 
 def read_token(request: Request) -> Answer:

@@ -8,7 +8,8 @@ Access patterns (`pk`, `sk`):
     a security code (ephemeral table)         `CODE#<account>#<token>`,          `#`
     codes by when they end (ephemeral table)  `CODES-DUE#<shard>`,               `<expires>#<account>#<token>`
 
-Shards are by account, so that what is due of one account is found with one read.
+Shards are by account, so that what is due of one account is found with one read. What there is to do at the token
+service provider waits in rows of `vault.tokenisation`.
 
 A token's rows in lists carry its public form as one JSON text, which a page hands on as it is. Every method that writes
 adds to a transaction that the service commits.
@@ -16,8 +17,9 @@ adds to a transaction that the service commits.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, cast
@@ -25,11 +27,12 @@ from typing import Any, cast
 from tollgate import clock
 from tollgate.store.items import Item
 from tollgate.store.listing import Listing, Page, Selection, Slot
-from tollgate.store.table import Table
+from tollgate.store.table import ConditionFailed, Table
 from tollgate.store.transaction import Transaction
+from vault import tokenisation
 from vault.cards import ANONYMIZED
 from vault.tokens.errors import TokenNotFound
-from vault.tokens.models import CardScheme, NetworkTokenStatus, Token, TokenView, view
+from vault.tokens.models import CardScheme, NetworkTokenStatus, Token, view
 
 SECURITY_CODE_SECONDS = 3600
 MOST_OF_ONE_BUSINESS_KEY = 1000
@@ -37,6 +40,8 @@ DUE_SHARDS = 8
 MOST_DUE_READ_FOR_A_LIST = 100
 MOST_DUE_COUNTED = 1000
 CODES_PER_REMOVAL = 40
+MOST_ONBOARDED_REMEMBERED = 10_000
+SEALED_ATTRIBUTES = ("card", "network_token")
 
 _KEY = ("pk", "sk")
 _SCHEME_CODES: dict[str, str] = {
@@ -76,6 +81,15 @@ class Due:
     token_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A token's place in the list and its sealed attributes."""
+
+    token_id: str
+    sequence: int
+    parts: Mapping[str, bytes]
+
+
 class TokenRepository:
     """Tokens of all accounts; every method takes the account, so none can reach into another."""
 
@@ -83,6 +97,7 @@ class TokenRepository:
         self._table = table
         self._ephemeral = ephemeral
         self._listing = Listing(table, "tokens")
+        self._onboarded: set[str] = set()
 
     def begin(self) -> Transaction:
         return Transaction(self._table.client)
@@ -141,7 +156,7 @@ class TokenRepository:
     def page(self, account_id: str, selection: Selection, chosen: Filter) -> Page:
         """A page of public forms, as JSON texts."""
         if chosen.business_key is None:
-            page = self._listing.page(account_id, selection)
+            page = self._listing.page(account_id, selection, ("view", "expires_at"))
             return Page([row for row in page.rows if not _is_past(row.get("expires_at"))], page.total)
         return self._page_of_business_key(account_id, selection, chosen)
 
@@ -161,12 +176,71 @@ class TokenRepository:
         item = self._table.get(_pk(token.account_id, token.id), "#")
         return item.get("card") if item and item["state"] == "live" else None
 
+    def sealed_network_token(self, token: Token) -> bytes | None:
+        """The sealed network token of a token that still is live, once there is one."""
+        item = self._table.get(_pk(token.account_id, token.id), "#")
+        return item.get("network_token") if item and item["state"] == "live" else None
+
     def sealed_security_code(self, token: Token) -> bytes | None:
-        """The sealed security code, while there is one."""
+        """The sealed security code, while there is one that nobody has taken."""
         item = self._ephemeral.get(f"CODE#{token.account_id}#{token.id}", "#")
-        return item["code"] if item and item["expires"] > clock.epoch() else None
+        return item["code"] if item and item["expires"] > clock.epoch() and "taken" not in item else None
+
+    def has_merchant(self, account_id: str) -> bool:
+        """Whether a merchant is onboarded. The primary one stays for good, so a yes is remembered."""
+        if account_id in self._onboarded:
+            return True
+        if self._table.get(*tokenisation.primary_merchant_key(account_id)) is None:
+            return False
+        if len(self._onboarded) >= MOST_ONBOARDED_REMEMBERED:
+            self._onboarded.clear()
+        self._onboarded.add(account_id)
+        return True
+
+    def sealed_after(self, account_id: str, sequence: int, limit: int) -> list[Sealed]:
+        """What is sealed of the live tokens behind this place of the list, in its order."""
+        rows = self._listing.rows_after(account_id, sequence, limit)
+        keys = [(_pk(account_id, json.loads(row["view"])["id"]), "#") for row in rows]
+        found = [item for item in self._table.batch_get(keys) if item["state"] == "live"]
+        return sorted((_sealed_from(item) for item in found), key=lambda sealed: sealed.sequence)
+
+    def last_sequence(self, account_id: str) -> int:
+        """The last place in the account's list that was given out; -1 when none was."""
+        return self._listing.last_sequence(account_id)
 
     # ------------------------------------------------------------------ writing
+
+    def take_security_code(self, token: Token) -> bytes | None:
+        """The sealed security code for one user alone: until it is given back nobody else gets it."""
+        try:
+            item = self._ephemeral.update(
+                f"CODE#{token.account_id}#{token.id}", "#", "SET taken = :yes",
+                values={":yes": True, ":now": clock.epoch()},
+                condition="expires > :now AND attribute_not_exists(taken)",
+            )  # fmt: skip
+        except ConditionFailed:
+            return None
+        return bytes(item["code"])
+
+    def give_back_security_code(self, token: Token) -> None:
+        """Let others have the code again; one that is gone meanwhile stays gone."""
+        with contextlib.suppress(ConditionFailed):
+            self._ephemeral.update(
+                f"CODE#{token.account_id}#{token.id}", "#", "REMOVE taken", condition="attribute_exists(taken)"
+            )
+
+    def replace_sealed(self, account_id: str, sealed: Sealed, attribute: str, renewed: bytes) -> bool:
+        """Put a newly sealed form of the same content in the place of the old; False when it is not there any more."""
+        try:
+            self._table.update(
+                _pk(account_id, sealed.token_id), "#", "SET #what = :new",
+                names={"#what": attribute, "#state": "state"},
+                values={":new": renewed, ":old": sealed.parts[attribute], ":live": "live"},
+                condition="#state = :live AND #what = :old",
+            )  # fmt: skip
+        except ConditionFailed:
+            return False
+        return True
 
     def forget_security_code(self, token: Token) -> None:
         self._ephemeral.delete(f"CODE#{token.account_id}#{token.id}", "#")
@@ -225,6 +299,9 @@ class TokenRepository:
                 pk, sk = _due_key(token)
                 transaction.put(self._table, {"pk": pk, "sk": sk})
         account_id = tokens[0][1].account_id
+        wanted = [token.id for _, token, _ in tokens if token.network_token_status == "pending"]
+        if wanted:
+            transaction.put(self._table, tokenisation.new_work("enrol", account_id, wanted).row())
         self._listing.add(transaction, account_id, [(slot, _facet_of(token), _row(token)) for slot, token, _ in tokens])
 
     def insert_security_code(self, transaction: Transaction, token: Token, sealed: bytes) -> None:
@@ -247,7 +324,8 @@ class TokenRepository:
         )
 
     def bury(self, transaction: Transaction, token: Token) -> None:
-        """Soft-delete: the row stays without card, expiry and name; the sealed PAN and its key are destroyed.
+        """Soft-delete: the row stays without card, expiry and name; the sealed PAN and its key are destroyed, and the
+        provider will hear that the network token ends.
 
         The transaction is refused with TokenNotFound when another writer was first.
         """
@@ -276,6 +354,8 @@ class TokenRepository:
         if token.expires_at is not None:
             pk, sk = _due_key(token)
             transaction.delete(self._table, pk, sk)
+        if token.network_token_status in tokenisation.KNOWN_TO_PROVIDER:
+            transaction.put(self._table, tokenisation.new_work("delete", token.account_id, [token.id]).row())
         self._listing.remove(transaction, token.account_id, token.sequence, _facet_of(token))
 
 
@@ -302,6 +382,10 @@ def _due_key(token: Token) -> tuple[str, str]:
 def _due_from(row: Item) -> Due:
     _, account_id, token_id = str(row["sk"]).split("#")
     return Due(row["pk"], row["sk"], account_id, token_id)
+
+
+def _sealed_from(item: Item) -> Sealed:
+    return Sealed(item["id"], item["sequence"], {name: item[name] for name in SEALED_ATTRIBUTES if name in item})
 
 
 def _tokens_due(shard: int) -> str:
@@ -387,6 +471,6 @@ def _from_item(item: Item) -> Token:
     )
 
 
-def public_forms(page: Page) -> list[TokenView]:
-    """The tokens of a page."""
-    return [json.loads(row["view"]) for row in page.rows]
+def public_forms(page: Page) -> list[str]:
+    """The tokens of a page, as JSON texts."""
+    return [str(row["view"]) for row in page.rows]

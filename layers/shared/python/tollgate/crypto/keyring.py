@@ -77,15 +77,23 @@ class Keyring:
         Raises:
             CannotOpen: it was changed, or belongs to another owner or context.
         """
-        if len(sealed) < _HEADER + _WRAPPED_RECORD_KEY + _NONCE + _TAG or sealed[0] != _VERSION:
-            raise CannotOpen
-        number = int.from_bytes(sealed[1:_HEADER], "big")
+        number = number_of(sealed)
         bound = _associated(owner, context)
         try:
             record_key = _open(self._key(owner, "seal", number), sealed[_HEADER : _HEADER + _WRAPPED_RECORD_KEY], bound)
             return _open(record_key, sealed[_HEADER + _WRAPPED_RECORD_KEY :], bound)
         except InvalidTag:
             raise CannotOpen from None
+
+    def reseal(self, owner: str, context: Mapping[str, str], sealed: bytes) -> bytes | None:
+        """The same content under the owner's newest data key, or None where it is under that already.
+
+        Raises:
+            CannotOpen: as for `open`.
+        """
+        if number_of(sealed) == self._newest_number(owner, "seal"):
+            return None
+        return self.seal(owner, context, self.open(owner, context, sealed))
 
     def digest(self, owner: str, domain: str, message: bytes) -> str:
         """HMAC-SHA-256 of `message` under the owner's mac key, as 64 hex digits; `domain` keeps uses apart."""
@@ -169,6 +177,17 @@ class Keyring:
 
     def _context(self, owner: str, purpose: str, number: int) -> dict[str, str]:
         return {"keyring": self._name, "owner": owner, "purpose": purpose, "number": str(number)}
+
+
+def number_of(sealed: bytes) -> int:
+    """The number of the data key that a sealed record needs.
+
+    Raises:
+        CannotOpen: it is no sealed record.
+    """
+    if len(sealed) < _HEADER + _WRAPPED_RECORD_KEY + _NONCE + _TAG or sealed[0] != _VERSION:
+        raise CannotOpen
+    return int.from_bytes(sealed[1:_HEADER], "big")
 
 
 def _associated(owner: str, context: Mapping[str, str]) -> bytes:

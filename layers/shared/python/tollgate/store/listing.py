@@ -146,8 +146,11 @@ class Listing:
 
     # ------------------------------------------------------------------ reading
 
-    def page(self, owner: str, selection: Selection) -> Page:
-        """The rows of one page, in order of creation or its reverse, and the number of all that match."""
+    def page(self, owner: str, selection: Selection, project: Sequence[str] = ()) -> Page:
+        """The rows of one page, in order of creation or its reverse, and the number of all that match.
+
+        `project` names the attributes wanted of each row; none means all.
+        """
         counted = _Counted(self, owner, selection.facets)
         low, high = 0, counted.total()
         if selection.created_from is not None:
@@ -160,22 +163,27 @@ class Listing:
             return Page([], total)
         wanted = min(selection.limit, total - start)
         rank = high - 1 - start if selection.descending else low + start
-        return Page(self._read(counted, rank, wanted, selection), total)
+        return Page(self._read(counted, rank, wanted, selection, project), total)
 
-    def _read(self, counted: _Counted, rank: int, wanted: int, selection: Selection) -> list[Item]:
+    def _read(
+        self, counted: _Counted, rank: int, wanted: int, selection: Selection, project: Sequence[str]
+    ) -> list[Item]:
         """`wanted` rows from the one with this rank on, in the order asked for."""
         backwards = selection.descending
         at_the_end = rank == counted.total() - 1 if backwards else rank == 0
         edge, skip = (None, 0) if at_the_end else counted.locate(rank, from_end=backwards)
-        rows = self._merge(counted.partitions(), edge, skip + wanted, backwards)
+        rows = self._merge(counted.partitions(), edge, skip + wanted, backwards, project)
         return rows[skip : skip + wanted]
 
-    def _merge(self, partitions: Sequence[str], edge: int | None, count: int, backwards: bool) -> list[Item]:
+    def _merge(
+        self, partitions: Sequence[str], edge: int | None, count: int, backwards: bool, project: Sequence[str]
+    ) -> list[Item]:
         """The first `count` rows of several partitions by sequence, from `edge` on."""
         low = None if edge is None or backwards else _key(edge)
         high = None if edge is None or not backwards else _key(edge)
+        wanted = [*project, "sk"] if project and len(partitions) > 1 else project
         runs = [
-            self._table.query(partition, low=low, high=high, limit=count, descending=backwards)
+            self._table.query(partition, low=low, high=high, limit=count, descending=backwards, project=wanted)
             for partition in partitions
         ]
         if len(runs) == 1:
