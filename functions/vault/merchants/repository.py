@@ -21,6 +21,7 @@ from tollgate.store.table import Table
 from tollgate.store.transaction import Transaction
 from vault.merchants.errors import MerchantNotFound
 from vault.merchants.models import Merchant, view
+from vault.tokenisation import primary_merchant_key
 
 _NAME_KEY = 200
 _MEMBERS = tuple(field.name for field in fields(Merchant))

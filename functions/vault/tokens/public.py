@@ -12,12 +12,13 @@ from tollgate.store.table import Table
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import Token, TokenView, view
 from vault.tokens.repository import TokenChanged, TokenRepository
-from vault.tokens.service import BATCH, Also, NewCard, TokenExpiry, TokenService
+from vault.tokens.service import BATCH, Also, NewCard, Resealed, TokenExpiry, TokenService
 
 __all__ = [
     "BATCH",
     "Also",
     "NewCard",
+    "Resealed",
     "Token",
     "TokenChanged",
     "TokenExpiry",

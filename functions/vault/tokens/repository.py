@@ -83,10 +83,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A token's place in the list and its sealed attributes."""
+    """The sealed attributes of a token."""
 
     token_id: str
-    sequence: int
     parts: Mapping[str, bytes]
 
 
@@ -197,12 +196,11 @@ class TokenRepository:
         self._onboarded.add(account_id)
         return True
 
-    def sealed_after(self, account_id: str, sequence: int, limit: int) -> list[Sealed]:
-        """What is sealed of the live tokens behind this place of the list, in its order."""
+    def sealed_after(self, account_id: str, sequence: int, limit: int) -> tuple[int | None, list[Sealed]]:
+        """What is sealed of up to `limit` tokens behind this place of the list, and the last place looked at."""
         rows = self._listing.rows_after(account_id, sequence, limit)
-        keys = [(_pk(account_id, json.loads(row["view"])["id"]), "#") for row in rows]
-        found = [item for item in self._table.batch_get(keys) if item["state"] == "live"]
-        return sorted((_sealed_from(item) for item in found), key=lambda sealed: sealed.sequence)
+        found = self._table.batch_get([(_pk(account_id, json.loads(row["view"])["id"]), "#") for row in rows])
+        return (int(rows[-1]["sk"]) if rows else None), [_sealed_from(item) for item in found]
 
     def last_sequence(self, account_id: str) -> int:
         """The last place in the account's list that was given out; -1 when none was."""
@@ -385,7 +383,7 @@ def _due_from(row: Item) -> Due:
 
 
 def _sealed_from(item: Item) -> Sealed:
-    return Sealed(item["id"], item["sequence"], {name: item[name] for name in SEALED_ATTRIBUTES if name in item})
+    return Sealed(item["id"], {name: item[name] for name in SEALED_ATTRIBUTES if name in item})
 
 
 def _tokens_due(shard: int) -> str:

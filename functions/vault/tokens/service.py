@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from tollgate.http.message import encode
 from tollgate.store.idempotency import NOT_CLAIMED, Once
 from tollgate.store.listing import Page, Selection, Slot
 from tollgate.store.transaction import Transaction
+from vault import tokenisation
 from vault.cards import ANONYMIZED, Card
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
@@ -47,6 +48,15 @@ class NewCard:
     bypass_identification: bool = False
     import_provider: str | None = None
     business_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """How far re-sealing came: the place reached, how much was sealed anew, how many places are left at most."""
+
+    reached: int
+    changed: int
+    left: int
 
 
 class TokenService:
@@ -115,9 +125,50 @@ class TokenService:
         sealed = self._repository.sealed_security_code(token)
         return self._codes.open(token.account_id, _bound_to(token), sealed).decode() if sealed else None
 
+    def take_security_code(self, token: Token) -> str | None:
+        """The security code, for this caller alone until it is given back. A caller who dies keeps it for good."""
+        sealed = self._repository.take_security_code(token)
+        return self._codes.open(token.account_id, _bound_to(token), sealed).decode() if sealed else None
+
+    def give_back_security_code(self, token: Token) -> None:
+        """Let others have the security code that was taken: it did not serve its purpose."""
+        self._repository.give_back_security_code(token)
+
     def use_up_security_code(self, token: Token) -> None:
         """Forget the security code: it served its purpose (PCI DSS 3.3.1)."""
         self._repository.forget_security_code(token)
+
+    def settle_network_token(self, before: Token, status: NetworkTokenStatus, details: bytes | None = None) -> Token:
+        """Give a token its network token's status (and what there is to know about it, sealed), and announce it.
+
+        Raises:
+            TokenChanged, TokenNotFound: another writer was first.
+        """
+        after = replace(before, network_token_status=status, version=before.version + 1)
+        stored = {}
+        if details is not None:
+            stored["network_token"] = self._keyring.seal(before.account_id, _bound_to(before, "network-token"), details)
+        self.change(before, after, **stored)
+        return after
+
+    def reveal_network_token(self, token: Token) -> bytes | None:
+        """What `settle_network_token` was given for a live token, if anything."""
+        sealed = self._repository.sealed_network_token(token)
+        return self._keyring.open(token.account_id, _bound_to(token, "network-token"), sealed) if sealed else None
+
+    def reseal(self, account_id: str, after: int, limit: int) -> Resealed:
+        """Seal cards and network tokens under the account's newest data key, of up to `limit` tokens behind a place."""
+        reached, found = self._repository.sealed_after(account_id, after, limit)
+        changed = 0
+        for sealed in found:
+            for attribute, old in sealed.parts.items():
+                bound = {"record": attribute.replace("_", "-"), "token": sealed.token_id}
+                renewed = self._keyring.reseal(account_id, bound, old)
+                if renewed is not None:
+                    changed += self._repository.replace_sealed(account_id, sealed, attribute, renewed)
+        last = self._repository.last_sequence(account_id)
+        place = last if reached is None else reached
+        return Resealed(place, changed, max(last - place, 0))
 
     def find(self, account_id: str, token_id: str) -> Token:
         """A live token, or TokenNotFound."""
@@ -168,7 +219,7 @@ class TokenService:
             issuer_identification_number=card.issuer_identification_number,
             masked_account_number=card.masked_account_number,
             scheme=card.scheme,  # type: ignore[arg-type]
-            network_token_status=self._first_status(),
+            network_token_status=self._first_status(account_id, new),
             fingerprint=self._keyring.digest(account_id, "fingerprint", card.account_number.encode()),
             expires_at=_later(slot.created_at, new.expires_in) if new.expires_in else None,
             import_provider=new.import_provider,
@@ -177,10 +228,12 @@ class TokenService:
         )
         return token, self._keyring.seal(account_id, _bound_to(token), card.account_number.encode())
 
-    @staticmethod
-    def _first_status() -> NetworkTokenStatus:
-        """No token service provider is connected to the account, so there is no network token to be had."""
-        return "not_available"
+    def _first_status(self, account_id: str, new: NewCard) -> NetworkTokenStatus:
+        """Pending where a network token is to be had: for a token that stays, of a scheme that has a token service,
+        once a merchant is onboarded."""
+        if new.expires_in is not None or new.card.scheme not in tokenisation.SCHEMES:
+            return "not_available"
+        return "pending" if self._repository.has_merchant(account_id) else "not_available"
 
     def _add(
         self, transaction: Transaction, made: Sequence[tuple[Slot, Token, bytes]], cards: Sequence[NewCard]
@@ -247,8 +300,16 @@ def _bury(repository: TokenRepository, token: Token) -> None:
     """
     transaction = repository.begin()
     repository.bury(transaction, token)
-    _announce(repository, transaction, "token.deleted", token, {**view(token), "cardholder_name": ANONYMIZED})
+    _announce(repository, transaction, "token.deleted", token, _last_view(token))
     transaction.commit()
+
+
+def _last_view(token: Token) -> TokenView:
+    """A token as its deletion is announced: without the name, its network token deleted with it."""
+    last: TokenView = {**view(token), "cardholder_name": ANONYMIZED}
+    if token.network_token_status in tokenisation.KNOWN_TO_PROVIDER:
+        last["network_token_status"] = "deleted"
+    return last
 
 
 def _announce(
@@ -269,6 +330,6 @@ def _later(created_at: str, step: timedelta) -> str:
     return (datetime.fromisoformat(created_at) + step).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _bound_to(token: Token) -> dict[str, str]:
-    """What a sealed card is bound to: it cannot be opened as another token's, or as another kind of record."""
-    return {"record": "card", "token": token.id}
+def _bound_to(token: Token, record: str = "card") -> dict[str, str]:
+    """What a sealed record is bound to: it cannot be opened as another token's, or as another kind of record."""
+    return {"record": record, "token": token.id}

@@ -165,6 +165,15 @@ class Listing:
         rank = high - 1 - start if selection.descending else low + start
         return Page(self._read(counted, rank, wanted, selection, project), total)
 
+    def rows_after(self, owner: str, sequence: int, limit: int) -> list[Item]:
+        """Up to `limit` rows behind a sequence number, in the order of creation: to go through all, however many."""
+        return self._table.query(self._rows(owner), low=_key(sequence + 1), limit=limit)
+
+    def last_sequence(self, owner: str) -> int:
+        """The last sequence number given out, whether or not its object came to be; -1 when none was."""
+        root = self._table.get(self._root(owner), "#")
+        return int(root["next_sequence"]) - 1 if root else -1
+
     def _read(
         self, counted: _Counted, rank: int, wanted: int, selection: Selection, project: Sequence[str]
     ) -> list[Item]:
