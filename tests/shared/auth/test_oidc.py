@@ -227,6 +227,7 @@ CLAIM_FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("not yet", {"nbf": T + 61}),
     ("time", {"nbf": "later"}),
     ("time", {"nbf": {}}),
+    ("time", {"nbf": True}),
     ("audience", {"aud": None}),
     ("audience", {"aud": "other"}),
     ("audience", {"aud": ""}),
@@ -522,6 +523,7 @@ class TestSignatures:
         [
             {"alg": "RS256"},
             {"alg": "RSA-OAEP"},
+            {"kty": "oct"},
             {"use": "enc"},
             {"use": 1},
             {"key_ops": ["encrypt"]},

@@ -144,6 +144,7 @@ def test_ports_and_plain_addresses_are_compared_exactly() -> None:
         "https://psp.example/%2e",
         "https://u@psp.example",
         "https://*.example/",
+        "https://psp.example:65536",
         "ftp://psp.example",
     ],
 )

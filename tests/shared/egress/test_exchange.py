@@ -299,6 +299,15 @@ class TestDeadline:
             call(peer, method="POST", body=bytes(50_000_000), seconds=DEADLINE)
         assert problem.value.sent is True
 
+    def test_a_server_that_reads_a_little_now_and_then(self) -> None:
+        def sip(visit: Visit) -> None:
+            while not visit.closing.wait(DEADLINE / 10):
+                visit.connection.recv(100_000)
+
+        with Peer(sip, reads_request=False) as peer, pytest.raises(TimedOut) as problem:
+            call(peer, method="POST", body=bytes(50_000_000), seconds=DEADLINE)
+        assert problem.value.sent is True
+
     def test_a_connection_that_nobody_accepts_is_certainly_not_sent(self) -> None:
         """A listener whose queue is full lets nobody in: connecting takes as long as one lets it."""
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:

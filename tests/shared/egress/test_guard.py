@@ -13,7 +13,17 @@ import pytest
 
 from tests.shared.egress.peers import Authority, Peer, Visit, answer, drip, in_turn, say, serving
 from tollgate import errors
-from tollgate.egress import Answer, BadAnswer, Egress, EgressFailure, ResolverDown, TargetRefused, TimedOut, names
+from tollgate.egress import (
+    Answer,
+    BadAnswer,
+    Egress,
+    EgressFailure,
+    ResolverDown,
+    TargetRefused,
+    TimedOut,
+    guard,
+    names,
+)
 
 PUBLIC = "93.184.216.34"
 OTHER_PUBLIC = "93.184.216.35"
@@ -133,6 +143,11 @@ class TestCertificates:
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         with serving(answer(), context) as peer:
             assert House(authority, peer).failure(BadAnswer).sent is False
+
+    def test_what_a_deployed_guard_trusts(self) -> None:
+        context = guard.tls_context()
+        assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
     def test_plain_http_behind_an_https_url_is_refused_and_hears_nothing(self, authority: Authority) -> None:
         with Peer(say("HTTP/1.1 200 OK\r\n\r\n"), reads_request=False) as peer:

@@ -30,7 +30,6 @@ _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # Letters that the generations of IDNA read differently (UTS 46, section 7): sharp s, final sigma, joiners, fillers.
 _DISPUTED: Final = frozenset("\u00df\u1e9e\u03c2\u200c\u200d\u115f\u1160\u17b4\u17b5")
-_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED: Final = "-._~!$&'()*+,;=:@"
 
 
@@ -165,8 +164,6 @@ def _read_prefix(prefix: str) -> Location | None:
 
 def _plain_path(path: str) -> str | None:
     """The path with needless escapes resolved, or None where two servers could take it for two different places."""
-    if _BAD_ESCAPE.search(path):
-        return None
     segments = path.split("/")[1:]
     plain = [_plain_segment(segment) for segment in segments]
     if any(segment is None for segment in plain) or "" in segments[:-1]:
@@ -179,6 +176,7 @@ def _plain_segment(segment: str) -> str | None:
         text = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         return None
+    # A percent sign that is left is an escape of an escape, or no escape at all.
     if any(letter in "/\\%" or not letter.isprintable() for letter in text):
         return None
     # Some servers cut path parameters off first: `..;x` is then a dot segment (and so is `;`, an empty one).
