@@ -103,6 +103,7 @@ def fetch_id_token(issuer: str, client_id: str, subject: str) -> str:
             "code": code,
             "redirect_uri": _REDIRECT,
             "client_id": client_id,
+            "client_secret": "any",  # the provider wants one, and takes any
             "code_verifier": verifier,
         }
         with urllib.request.urlopen(provider["token_endpoint"], urlencode(form).encode(), timeout=5) as answer:

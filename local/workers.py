@@ -60,10 +60,11 @@ class Worker:
         self._note = note
         self._child: Child | None = None
         self._exit: asyncio.Task[int] | None = None
+        self._is_killed = False  # the end of a process is known only some time after it was killed
 
     @property
     def is_usable(self) -> bool:
-        return self._child is not None and self._child.is_running
+        return self._child is not None and self._child.is_running and not self._is_killed
 
     async def start(self, start_process: StartProcess) -> Outcome | None:
         """Start and wait until it asks for its first event; otherwise the outcome that says why it never did."""
@@ -98,6 +99,7 @@ class Worker:
         return await self._overrun(request_id)
 
     def kill(self) -> None:
+        self._is_killed = True
         if self._child is not None:
             self._child.kill()
 
@@ -297,6 +299,9 @@ class Workers:
         worker = Worker(group.function, self._note)
         try:
             failure = await worker.start(self._start_process)
+        except BaseException:
+            await worker.stop()
+            raise
         finally:
             group.starting -= 1
         if self._closed:
