@@ -21,6 +21,7 @@ from tests.support import permissions  # noqa: E402
 from tests.support.permissions import _only_what_is_granted  # noqa: E402, F401
 from tests.support.session import (  # noqa: E402, F401
     dynamodb_url,
+    functions,
     held_clock,
     kms,
     make_merchant,

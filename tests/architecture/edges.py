@@ -8,6 +8,8 @@ from __future__ import annotations
 EDGES: frozenset[tuple[str, str]] = frozenset(
     {
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
+        ("vault.forward", "vault.tokens"),  # the proxy fills in the card behind a token
+        ("vault.sessions", "vault.tokens"),  # a session makes a token; one schedule ends both
     }
 )
 """(group, group whose `public` it may call). Nothing outside the card zone may be given an edge into it."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import environment, tables
+from tests.support.functions import FakeLambda
 from tests.support.http import Handler, Merchant
 from tests.support.keys import FakeKms
 from tests.support.queues import FakeSqs
@@ -28,8 +29,10 @@ from tollgate import aws, clock  # noqa: E402
 
 _kms = FakeKms()
 _sqs = FakeSqs()
+_functions = FakeLambda(environment.DEPLOYMENT)
 aws.kms = lambda: _kms  # type: ignore[assignment]
 aws.sqs = lambda: _sqs  # type: ignore[assignment]
+aws.lambda_ = lambda: _functions  # type: ignore[assignment]
 
 
 @pytest.fixture
@@ -47,6 +50,13 @@ def sqs() -> FakeSqs:
     """The queue service, empty."""
     _sqs.sent.clear()
     return _sqs
+
+
+@pytest.fixture
+def functions() -> FakeLambda:
+    """The function service, with nothing invoked yet."""
+    _functions.invoked.clear()
+    return _functions
 
 
 class HeldClock(clock.Clock):

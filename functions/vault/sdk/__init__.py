@@ -1,0 +1,1 @@
+"""The browser SDK and the hosted card form, served as they are."""
