@@ -34,6 +34,7 @@ FUNCTIONS = _of("AWS::Serverless::Function")
 TABLES = _of("AWS::DynamoDB::Table")
 QUEUES = _of("AWS::SQS::Queue")
 KEYS = _of("AWS::KMS::Key")
+BUCKETS = _of("AWS::S3::Bucket")
 
 
 def _properties(name: str) -> dict[str, Any]:
@@ -208,6 +209,24 @@ def test_table_outlives_mistakes(table: str) -> None:
     assert RAW["Parameters"][protection["Ref"]]["Default"] == "true"
 
 
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_bucket_is_private_and_forgets(bucket: str) -> None:
+    """Encrypted, closed to the public in all four ways, reached over TLS only, and emptied by a lifecycle."""
+    properties = _properties(bucket)
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert properties["LifecycleConfiguration"]["Rules"]
+    assert "BucketName" not in properties
+    policies_of = [
+        _properties(name)["PolicyDocument"]
+        for name in _of("AWS::S3::BucketPolicy")
+        if _mentions(_properties(name)["Bucket"], bucket)
+    ]
+    denied = [each for policy in policies_of for each in policies.statements([policy]) if each["Effect"] == "Deny"]
+    assert any("aws:SecureTransport" in set(_texts(statement.get("Condition", {}))) for statement in denied)
+
+
 # ------------------------------------------------------------------ sandbox, functions, budget
 
 
@@ -226,9 +245,9 @@ def test_production_serves_no_sandbox_route() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_takes_code_and_layers_from_globals(function: str) -> None:
-    """One artifact for all, so that every door always runs the same commit."""
+    """One artifact for all, so that every door always runs the same commit. `Layers` of a block are added to them."""
     own = RESOURCES[function]["Properties"]
-    assert {"CodeUri", "Layers", "Runtime", "Architectures"} & set(own) == set()
+    assert {"CodeUri", "Runtime", "Architectures"} & set(own) == set()
     assert own["Description"]
 
 

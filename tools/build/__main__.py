@@ -29,10 +29,10 @@ def build(variant: artifact.Variant) -> int:
 def build_layer(name: str, target: Path) -> int:
     """Build one layer into `target`, as SAM's makefile builder asks for it."""
     folder = target / "python"
-    if name == "dependencies":
-        artifact.build_packages("aws", folder)
-    else:
+    if name == "shared":
         artifact.build_shared(folder)
+    else:
+        artifact.build_packages("aws", name, folder)
     interpreter = bytecode.find_interpreter(artifact.LAMBDA_PYTHON)
     if interpreter is not None:
         bytecode.compile_tree(interpreter, folder, artifact.LAYER_PATH)
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("aws")
     commands.add_parser("host")
     layer = commands.add_parser("layer")
-    layer.add_argument("name", choices=["dependencies", "shared"])
+    layer.add_argument("name", choices=[*artifact.package_layers(), "shared"])
     layer.add_argument("target", type=Path)
     chosen = parser.parse_args(arguments)
     if chosen.command == "layer":

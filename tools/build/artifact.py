@@ -23,7 +23,9 @@ from tools.build import botocore_data, bytecode
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".build" / "cache"
-REQUIREMENTS = ROOT / "layers" / "dependencies" / "requirements.txt"
+LAYERS = ROOT / "layers"
+DEPENDENCIES = "dependencies"
+REQUIREMENTS = LAYERS / DEPENDENCIES / "requirements.txt"
 
 # Lambda's interpreter and machine, as template.yaml's Globals have them (a test compares).
 LAMBDA_PYTHON = "3.13"
@@ -50,13 +52,17 @@ class Variant:
     target: Path
     interpreter: str | None
 
+    def layer(self, name: str) -> Path:
+        """What Lambda puts on the import path for a layer."""
+        return self.target / "layers" / name / "python"
+
     @property
     def packages(self) -> Path:
-        return self.target / "layers" / "dependencies" / "python"
+        return self.layer(DEPENDENCIES)
 
     @property
     def shared(self) -> Path:
-        return self.target / "layers" / "shared" / "python"
+        return self.layer("shared")
 
     @property
     def functions(self) -> Path:
@@ -89,13 +95,14 @@ def build(variant: Variant) -> bool:
 
 
 def _build_all(variant: Variant) -> None:
-    build_packages(variant.name, variant.packages)
+    for name in package_layers():
+        build_packages(variant.name, name, variant.layer(name))
     build_shared(variant.shared)
     copy_code(ROOT / "functions", variant.functions)
     shutil.copyfile(ROOT / "template.yaml", variant.target / "template.yaml")
     if variant.interpreter is not None:
-        bytecode.compile_tree(variant.interpreter, variant.packages, LAYER_PATH)
-        bytecode.compile_tree(variant.interpreter, variant.shared, LAYER_PATH)
+        for name in (*package_layers(), "shared"):
+            bytecode.compile_tree(variant.interpreter, variant.layer(name), LAYER_PATH)
         bytecode.compile_tree(variant.interpreter, variant.functions, CODE_PATH)
     settle_times(variant.target)
 
@@ -125,49 +132,57 @@ def _alone(variant: Variant) -> Iterator[None]:
         yield
 
 
-def build_packages(variant: str, target: Path) -> None:
-    """The dependencies layer's `python` folder, without bytecode."""
+def package_layers() -> list[str]:
+    """The layers of third-party packages: those with pins. All functions have `dependencies`, few have another."""
+    return sorted(path.parent.name for path in LAYERS.glob("*/requirements.txt"))
+
+
+def build_packages(variant: str, layer: str, target: Path) -> None:
+    """A package layer's `python` folder, without bytecode."""
+    requirements = LAYERS / layer / "requirements.txt"
     if variant == "aws":
-        shutil.copytree(downloaded_packages(), target)
+        shutil.copytree(downloaded_packages(requirements), target)
     else:
-        copy_installed(target)
+        copy_installed(requirements, target)
     for path in PRUNED:
         remove(target / path)
-    botocore_data.write(
-        target / botocore_data.FOLDER,
-        clients=ROOT / "layers" / "shared" / "python" / "tollgate" / "aws.py",
-        code=(ROOT / "functions", ROOT / "layers" / "shared" / "python"),
-    )
+    if layer == DEPENDENCIES:
+        botocore_data.write(
+            target / botocore_data.FOLDER,
+            clients=LAYERS / "shared" / "python" / "tollgate" / "aws.py",
+            code=(ROOT / "functions", LAYERS / "shared" / "python"),
+        )
 
 
 def build_shared(target: Path) -> None:
     """The shared layer's `python` folder, without bytecode."""
-    copy_code(ROOT / "layers" / "shared" / "python", target)
+    copy_code(LAYERS / "shared" / "python", target)
 
 
-def downloaded_packages() -> Path:
+def downloaded_packages(requirements: Path) -> Path:
     """The pinned wheels for Lambda, unpacked; kept by the hash of the pins."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + repr(LAMBDA_PLATFORMS).encode()).hexdigest()[:16]
-    target = CACHE / digest
+    digest = hashlib.sha256(requirements.read_bytes() + repr(LAMBDA_PLATFORMS).encode()).hexdigest()[:16]
+    target = CACHE / f"{requirements.parent.name}-{digest}"
     if not target.exists():
-        shutil.rmtree(CACHE, ignore_errors=True)
+        for old in CACHE.glob(f"{requirements.parent.name}-*"):
+            shutil.rmtree(old)
         unfinished = target.with_suffix(".unfinished")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
         command += ["--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation", "cp"]
-        command += ["--python-version", LAMBDA_PYTHON, "--target", str(unfinished), "--requirement", str(REQUIREMENTS)]
+        command += ["--python-version", LAMBDA_PYTHON, "--target", str(unfinished), "--requirement", str(requirements)]
         command += [f"--platform={platform}" for platform in LAMBDA_PLATFORMS]
         subprocess.run(command, check=True)
         unfinished.rename(target)
     return target
 
 
-def copy_installed(target: Path) -> None:
+def copy_installed(requirements: Path, target: Path) -> None:
     """Copy the same packages from the environment that runs the build.
 
     Raises:
         SystemExit: the environment does not hold the pinned versions.
     """
-    for name, version in pinned():
+    for name, version in pinned(requirements):
         found = distribution(name)
         if found.version != version:
             sys.exit(f"The environment has {name} {found.version}, the pins say {version}; run `make test` to renew it")
@@ -186,9 +201,9 @@ def installed_files(package: Distribution) -> Iterator[tuple[Path, str]]:
             yield source, relative
 
 
-def pinned() -> list[tuple[str, str]]:
-    """Name and version of each pin that applies to CPython."""
-    lines = REQUIREMENTS.read_text("utf-8").splitlines()
+def pinned(requirements: Path) -> list[tuple[str, str]]:
+    """Name and version of each pin."""
+    lines = requirements.read_text("utf-8").splitlines()
     pins = [line.split()[0].partition("==") for line in lines if "==" in line and line[0].isalnum()]
     return [(name, version) for name, _, version in pins]
 

@@ -17,7 +17,8 @@ UV_VERSION = "0.13.8"
 UV_HOME = Path(".tools/uv")
 
 DEVELOPMENT = Path("requirements/dev.txt")
-CONSTRAINED = (Path("requirements/run.txt"), Path("layers/dependencies/requirements.txt"))
+RUN = Path("requirements/run.txt")
+DEPENDENCIES = Path("layers/dependencies/requirements.txt")
 SEPARATE = (Path("requirements/sam.txt"),)
 
 
@@ -33,30 +34,41 @@ def install_uv() -> Path:
     return program
 
 
-def pin(uv: Path, target: Path, *, constraint: Path | None = None, upgrade: bool = False) -> None:
+def pin(uv: Path, target: Path, *options: str) -> None:
     """Resolve `target`'s .in file beside it and write the pins."""
     command = [str(uv), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
     command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
-    command += ["--custom-compile-command", "make lock"]
-    if constraint is not None:
-        command += ["--constraint", str(constraint), "--no-annotate"]
-    if upgrade:
-        command += ["--upgrade"]
+    command += ["--custom-compile-command", "make lock", *options]
     command += [str(target.with_suffix(".in")), "--output-file", str(target)]
     print(f"Pinning {target}", flush=True)
     subprocess.run(command, cwd=ROOT, check=True)
 
 
+def further_layers() -> list[Path]:
+    """Layers that single functions have beside the dependencies layer."""
+    found = sorted(path.relative_to(ROOT).with_suffix(".txt") for path in ROOT.glob("layers/*/requirements.in"))
+    return [path for path in found if path != DEPENDENCIES]
+
+
+def names_in(pins: Path) -> list[str]:
+    lines = (ROOT / pins).read_text("utf-8").splitlines()
+    return [line.partition("==")[0] for line in lines if "==" in line and line[0].isalnum()]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make lock")
     parser.add_argument("--upgrade", action="store_true", help="take newer versions than the present pins")
-    upgrade = bool(parser.parse_args(arguments).upgrade)
+    upgrade = ["--upgrade"] if parser.parse_args(arguments).upgrade else []
     uv = install_uv()
-    pin(uv, DEVELOPMENT, upgrade=upgrade)
-    for target in CONSTRAINED:
-        pin(uv, target, constraint=DEVELOPMENT, upgrade=upgrade)
+    as_tested = ["--constraint", str(DEVELOPMENT), "--no-annotate", *upgrade]
+    pin(uv, DEVELOPMENT, *upgrade)
+    pin(uv, RUN, *as_tested)
+    pin(uv, DEPENDENCIES, *as_tested)
+    for layer in further_layers():
+        # What the dependencies layer holds is there already; a second copy would hide it.
+        pin(uv, layer, *as_tested, *(f"--no-emit-package={name}" for name in names_in(DEPENDENCIES)))
     for target in SEPARATE:
-        pin(uv, target, upgrade=upgrade)
+        pin(uv, target, *upgrade)
     return 0
 
 

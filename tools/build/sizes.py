@@ -33,7 +33,7 @@ def zipped_bytes(folder: Path) -> int:
 
 def measure(artifact: Path) -> list[Size]:
     """One line per layer and one for the code, which all functions share."""
-    parts = ("layers/dependencies", "layers/shared", "functions")
+    parts = [*sorted(f"layers/{layer.name}" for layer in (artifact / "layers").iterdir()), "functions"]
     return [Size(part, unzipped_bytes(artifact / part), zipped_bytes(artifact / part)) for part in parts]
 
 
@@ -45,4 +45,4 @@ def report(sizes: list[Size]) -> str:
     ]
     total = sum(size.unzipped for size in sizes)
     limit = UNZIPPED_LIMIT_BYTES // megabyte
-    return "\n".join([*lines, f"  {'every function':<20} {total / megabyte:6.1f} MB of {limit} MB"])
+    return "\n".join([*lines, f"  {'together':<20} {total / megabyte:6.1f} MB of {limit} MB"])

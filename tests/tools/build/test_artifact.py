@@ -20,9 +20,15 @@ AARCH64 = 183  # e_machine of an ELF file
 DOORS = sorted({function.handler.rpartition(".")[0] for function in DEPLOYMENT.functions.values()})
 
 
+def import_path(variant: Variant, function: str) -> list[Path]:
+    """The function's code and layers, in the order that Lambda has them."""
+    layers = [layer.relative_to(ROOT) for layer in DEPLOYMENT.functions[function].layers]
+    return [variant.functions, *(variant.target / layer / "python" for layer in layers)]
+
+
 def _environment(variant: Variant, function: str) -> dict[str, str]:
     """What Lambda gives a function: its code, its layers, its variables."""
-    path = os.pathsep.join(map(str, (variant.functions, variant.shared, variant.packages)))
+    path = os.pathsep.join(map(str, import_path(variant, function)))
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
     return {"PYTHONPATH": path, **keys, **DEPLOYMENT.environment(function)}
 
@@ -49,7 +55,8 @@ def test_handler_imports_from_the_artifact_alone(host_artifact: Variant, functio
 
 
 def test_every_module_of_the_host_artifact_is_compiled(host_artifact: Variant) -> None:
-    for folder in (host_artifact.packages, host_artifact.shared, host_artifact.functions):
+    layers = (host_artifact.layer(name) for name in (*artifact.package_layers(), "shared"))
+    for folder in (*layers, host_artifact.functions):
         assert _uncompiled(folder, sys.implementation.cache_tag) == []
 
 
@@ -73,7 +80,7 @@ def test_artifact_fits_into_lambda(aws_artifact: Variant) -> None:
 
 
 def test_native_code_is_for_lambda(aws_artifact: Variant) -> None:
-    libraries = list(aws_artifact.packages.rglob("*.so*"))
+    libraries = list((aws_artifact.target / "layers").rglob("*.so*"))
     assert libraries
     for library in libraries:
         assert int.from_bytes(library.read_bytes()[18:20], "little") == AARCH64, library
@@ -83,7 +90,8 @@ def test_native_code_is_for_lambda(aws_artifact: Variant) -> None:
 
 def test_both_artifacts_hold_the_same(aws_artifact: Variant, host_artifact: Variant) -> None:
     """The host variant stands for the deployed one in measurements, so it must not hold less or more of Python."""
-    assert _sources(aws_artifact.packages) == _sources(host_artifact.packages)
+    for name in artifact.package_layers():
+        assert _sources(aws_artifact.layer(name)) == _sources(host_artifact.layer(name))
     assert _sources(aws_artifact.functions) == _sources(host_artifact.functions) == _sources(ROOT / "functions")
     assert _sources(aws_artifact.shared) == _sources(host_artifact.shared)
 
@@ -114,18 +122,31 @@ def test_nothing_is_built_twice(host_artifact: Variant) -> None:
     assert artifact.fingerprint(elsewhere) != artifact.fingerprint(host_artifact)
 
 
-def test_pins_hold_for_every_platform() -> None:
-    """pip reads the markers of the machine it runs on, so a pin of the layer must not depend on machine or version."""
-    text = artifact.REQUIREMENTS.read_text("utf-8")
+@pytest.mark.parametrize("layer", artifact.package_layers())
+def test_pins_hold_for_every_platform(layer: str) -> None:
+    """pip reads the markers of the machine it runs on, so a pin of a layer must not depend on machine or version."""
+    text = (artifact.LAYERS / layer / "requirements.txt").read_text("utf-8")
     markers = set(re.findall(r"(?:sys_platform|platform_machine|python_full_version|python_version|os_name)", text))
     assert markers == set()
 
 
-def test_pinned_versions_are_tested_versions() -> None:
-    pins = dict(artifact.pinned())
-    tested = dict(re.findall(r"^([a-z0-9_.-]+)==(\S+)", (ROOT / "requirements" / "dev.txt").read_text("utf-8"), re.M))
+@pytest.mark.parametrize("layer", artifact.package_layers())
+def test_pinned_versions_are_tested_versions(layer: str) -> None:
+    """The environment of the local run and that of the tests hold what the layer holds."""
+    pins = dict(artifact.pinned(artifact.LAYERS / layer / "requirements.txt"))
     assert pins
-    assert {name: tested.get(name) for name in pins} == pins
+    for name in ("run", "dev"):
+        installed = dict(artifact.pinned(ROOT / "requirements" / f"{name}.txt"))
+        assert {package: installed.get(package) for package in pins} == pins
+
+
+def test_layers_do_not_overlap() -> None:
+    names = [
+        name
+        for layer in artifact.package_layers()
+        for name, _ in artifact.pinned(artifact.LAYERS / layer / "requirements.txt")
+    ]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_no_interpreter_of_the_version_means_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import sysconfig
 import pytest
 
 from tests.support.environment import DEPLOYMENT
-from tools.build.artifact import Variant
+from tools.build.artifact import ROOT, Variant
 
 BUDGET = 1.3
 ROUNDS = 3
@@ -36,7 +36,8 @@ def _cpu_seconds(what: str, path: str, environment: dict[str, str]) -> float:
 
 def _ratio(artifact: Variant, function: str) -> float:
     """One start of the door over one start of the reference, one right after the other."""
-    own_path = os.pathsep.join(map(str, (artifact.functions, artifact.shared, artifact.packages)))
+    layers = [artifact.target / layer.relative_to(ROOT) / "python" for layer in DEPLOYMENT.functions[function].layers]
+    own_path = os.pathsep.join(map(str, (artifact.functions, *layers)))
     door = DEPLOYMENT.functions[function].handler.rpartition(".")[0]
     # botocore as anybody installs it, with its data and its bytecode.
     reference = _cpu_seconds(REFERENCE, sysconfig.get_paths()["purelib"], {})
