@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -185,7 +185,8 @@ class Workers:
         self._note = note
         self._limits = limits or PoolLimits()
         self._groups: dict[str, _Group] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._starts: set[asyncio.Task[None]] = set()
+        self._stops: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def invoke(self, function: Function, payload: bytes, *, nested: bool = False) -> Outcome:
@@ -220,16 +221,17 @@ class Workers:
             stale = [worker for worker in group.idle if worker.last_used < limit or not worker.is_usable]
             group.idle = [worker for worker in group.idle if worker not in stale]
             for worker in stale:
-                self._spawn(worker.stop())
+                _keep(worker.stop(), self._stops)
 
     async def close(self) -> None:
         """End every process."""
         self._closed = True
         workers = [worker for group in self._groups.values() for worker in (*group.idle, *group.busy)]
         await asyncio.gather(*(worker.stop() for worker in workers))
-        for task in list(self._tasks):
+        for task in self._starts:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        await asyncio.gather(*self._stops)
 
     def _group(self, function: Function) -> _Group:
         return self._groups.setdefault(function.logical_id, _Group(function))
@@ -240,7 +242,7 @@ class Workers:
             if worker.is_usable:
                 group.busy.add(worker)
                 return worker
-            self._spawn(worker.stop())
+            _keep(worker.stop(), self._stops)
         future: asyncio.Future[Worker | Outcome] = asyncio.get_running_loop().create_future()
         group.waiting.append((future, nested))
         if group.size == 0:
@@ -258,7 +260,7 @@ class Workers:
     def _give_back(self, group: _Group, worker: Worker) -> None:
         group.busy.discard(worker)
         if not worker.is_usable or self._closed:
-            self._spawn(worker.stop())
+            _keep(worker.stop(), self._stops)
         else:
             self._offer(group, worker)
         for other in self._groups.values():
@@ -281,7 +283,7 @@ class Workers:
         if group.size >= self._limits.per_function + extra or not self._has_room(extra):
             return
         group.starting += 1
-        self._spawn(self._start(group))
+        _keep(self._start(group), self._starts)
 
     def _has_room(self, extra: int) -> bool:
         total = sum(group.size for group in self._groups.values())
@@ -292,7 +294,7 @@ class Workers:
             return False
         _, owner, oldest = min(idle, key=lambda entry: entry[0])
         owner.idle.remove(oldest)
-        self._spawn(oldest.stop())
+        _keep(oldest.stop(), self._stops)
         return True
 
     async def _start(self, group: _Group) -> None:
@@ -315,7 +317,9 @@ class Workers:
                 future.set_result(failure)
             self._grow(group)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _keep(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Run on the side, held in `tasks` until it has ended."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

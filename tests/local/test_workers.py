@@ -187,6 +187,7 @@ def test_calls_between_functions_cannot_block_each_other(bench: Callable[..., No
         assert nested.ending is Ending.RETURNED
         assert not holding.done()
         holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
 
     bench(scenario, per_function=1, overall=1)
 
