@@ -116,9 +116,10 @@ class Keyring:
             purpose, _, number = row["sk"].partition("#")
             renewed = self._service.rewrap(row["wrapped"], self._context(owner, purpose, int(number)))
             self._table.update(
-                row["pk"], row["sk"], "SET wrapped = :new, rewrapped_at = :at",
+                row["pk"], row["sk"], "SET #wrapped = :new, rewrapped_at = :at",
                 values={":new": renewed, ":old": row["wrapped"], ":at": clock.iso(clock.now())},
-                condition="wrapped = :old",
+                names={"#wrapped": "wrapped"},
+                condition="#wrapped = :old",
             )  # fmt: skip
         return len(rows)
 
