@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def dynoxide(self) -> Path:
-        return self.tools / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
+        return self.tools / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
 
 
 def checkout(data: Path | None = None, template: Path | None = None) -> Layout:

@@ -40,7 +40,7 @@ def _set_up_ministack(layout: Layout, say: Say) -> None:
     home = layout.tools / "ministack"
     requirements = PINS / "ministack-requirements.txt"
     wanted = _digest([requirements], f"{sys.version_info[:2]}")
-    if _stamp(home) == wanted and layout.ministack.exists():
+    if _read(home / ".stamp") == wanted and layout.ministack.exists():
         return
     say("Installing ministack into .tools/ministack")
     shutil.rmtree(home, ignore_errors=True)
@@ -54,25 +54,24 @@ def _set_up_ministack(layout: Layout, say: Say) -> None:
 def _set_up_dynoxide(layout: Layout, say: Say) -> None:
     if os.environ.get("TOLLGATE_DYNAMODB") == "ministack" or not _has_binary():
         return
-    home = layout.tools / "npm"
+    home, stamp = layout.tools, layout.tools / "npm.stamp"
     files = [PINS / name for name in _NPM_FILES]
     wanted = _digest(files, "")
-    if _stamp(home) == wanted and layout.dynoxide.exists():
+    if _read(stamp) == wanted and layout.dynoxide.exists():
         return
     npm = shutil.which("npm")
     if npm is None:
         raise SetupError(
             "npm is missing: install Node.js 18 or newer, or set TOLLGATE_DYNAMODB=ministack to do without dynoxide"
         )
-    say("Installing dynoxide into .tools/npm")
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    say("Installing dynoxide into .tools/node_modules")
+    home.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copy(file, home)
     _run([npm, "ci", "--silent"], "dynoxide could not be installed", folder=home)
     if not layout.dynoxide.exists():
         raise SetupError("dynoxide could not be installed: npm left no binary")
-    (home / ".stamp").write_text(wanted, encoding="utf-8")
+    stamp.write_text(wanted, encoding="utf-8")
 
 
 def _has_binary() -> bool:
@@ -87,9 +86,9 @@ def _digest(files: Sequence[Path], extra: str) -> str:
     return digest.hexdigest()
 
 
-def _stamp(home: Path) -> str:
+def _read(stamp: Path) -> str:
     try:
-        return (home / ".stamp").read_text(encoding="utf-8")
+        return stamp.read_text(encoding="utf-8")
     except OSError:
         return ""
 
