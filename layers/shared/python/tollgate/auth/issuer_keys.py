@@ -26,6 +26,7 @@ MAX_KEYS: Final = 64
 MAX_ISSUERS: Final = 256
 _MAX_DISCOVERY_BYTES: Final = 64 * 1024
 _MAX_KEY_SET_BYTES: Final = 256 * 1024
+_HEADERS: Final = (("accept", "application/json"), ("user-agent", "tollgate"))
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
 
@@ -180,8 +181,7 @@ class IssuerKeys:
         if left <= 0:
             raise KeysUnavailableError("too slow")
         try:
-            accept = [("accept", "application/json")]
-            answer = self._egress.request("GET", url, accept, deadline_seconds=left, max_response_bytes=max_bytes)
+            answer = self._egress.request("GET", url, _HEADERS, deadline_seconds=left, max_response_bytes=max_bytes)
         except errors.Forbidden:
             raise KeysUnavailableError("target refused", lasting=True) from None
         except errors.Failure as failure:
