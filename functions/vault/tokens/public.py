@@ -11,23 +11,26 @@ from tollgate.crypto.keys import Kms
 from tollgate.store.table import Table
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import Token, TokenView, view
-from vault.tokens.repository import TokenChanged, TokenRepository
-from vault.tokens.service import BATCH, Also, NewCard, Resealed, TokenExpiry, TokenService
+from vault.tokens.repository import Origin, TokenChanged, TokenRepository
+from vault.tokens.service import BATCH, Also, NewCard, Resealed, TokenExpiry, TokenOrigins, TokenService
 
 __all__ = [
     "BATCH",
     "Also",
     "NewCard",
+    "Origin",
     "Resealed",
     "Token",
     "TokenChanged",
     "TokenExpiry",
     "TokenNotFound",
+    "TokenOrigins",
     "TokenService",
     "TokenSettings",
     "TokenView",
     "card_keyring",
     "expiry_of",
+    "origins_of",
     "tokens_of",
     "view",
 ]
@@ -60,3 +63,9 @@ def expiry_of(vault_table: str, vault_ephemeral_table: str) -> TokenExpiry:
     """The expiry of tokens and security codes, for a function that may use no key."""
     client = aws.dynamodb()
     return TokenExpiry(TokenRepository(Table(vault_table, client), Table(vault_ephemeral_table, client)))
+
+
+def origins_of(vault_table: str) -> TokenOrigins:
+    """What a report goes through, for a function that may use no key. Security codes play no part, nor their table."""
+    table = Table(vault_table, aws.dynamodb())
+    return TokenOrigins(TokenRepository(table, table))

@@ -22,7 +22,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from tollgate import clock
 from tollgate.store.items import Item
@@ -44,6 +44,7 @@ MOST_ONBOARDED_REMEMBERED = 10_000
 SEALED_ATTRIBUTES = ("card", "network_token")
 
 _KEY = ("pk", "sk")
+_ORIGIN = ("id", "import_provider", "business_key", "created_at", "expires_at")
 _SCHEME_CODES: dict[str, str] = {
     "VISA": "vi", "Mastercard": "mc", "American Express": "ax", "Discover": "di",
     "Diners Club": "dc", "JCB": "jc", "UnionPay": "up", "Unknown": "un",
@@ -87,6 +88,15 @@ class Sealed:
 
     token_id: str
     parts: Mapping[str, bytes]
+
+
+class Origin(NamedTuple):
+    """Where a token came from; a report goes through a million of them."""
+
+    token_id: str
+    import_provider: str | None
+    business_key: str | None
+    created_at: str
 
 
 class TokenRepository:
@@ -201,6 +211,12 @@ class TokenRepository:
         rows = self._listing.rows_after(account_id, sequence, limit)
         found = self._table.batch_get([(_pk(account_id, json.loads(row["view"])["id"]), "#") for row in rows])
         return (int(rows[-1]["sk"]) if rows else None), [_sealed_from(item) for item in found]
+
+    def origins(self, account_id: str, sequence: int) -> Iterator[Origin]:
+        """Every token that is there to stay, up to a place of the list, in the order of creation."""
+        for row in self._listing.rows_through(account_id, sequence, _ORIGIN):
+            if row.get("expires_at") is None:
+                yield Origin(row["id"], row.get("import_provider"), row.get("business_key"), row["created_at"])
 
     def last_sequence(self, account_id: str) -> int:
         """The last place in the account's list that was given out; -1 when none was."""
@@ -418,7 +434,15 @@ def _facet_of(token: Token) -> str:
 def _row(token: Token) -> dict[str, Any]:
     """A list row: the public form as JSON text, and what a page is cut by."""
     text = json.dumps(view(token), separators=(",", ":"), ensure_ascii=False)
-    return {"view": text, "expires_at": token.expires_at, "facet": _facet_of(token), "created_at": token.created_at}
+    return {
+        "view": text,
+        "id": token.id,
+        "expires_at": token.expires_at,
+        "facet": _facet_of(token),
+        "created_at": token.created_at,
+        "import_provider": token.import_provider,
+        "business_key": token.business_key,
+    }
 
 
 def _matches(row: Item, selection: Selection) -> bool:

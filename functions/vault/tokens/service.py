@@ -25,7 +25,7 @@ from vault import tokenisation
 from vault.cards import ANONYMIZED, Card
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
-from vault.tokens.repository import Due, Filter, TokenChanged, TokenRepository
+from vault.tokens.repository import Due, Filter, Origin, TokenChanged, TokenRepository
 
 _DELETE_ATTEMPTS = 5
 _MOST_ENDED_FOR_A_LIST = 25
@@ -75,7 +75,7 @@ class TokenService:
         """
         (slot,) = self._repository.allocate(account_id)
         transaction = self._repository.begin()
-        token, sealed = self._make(account_id, new, slot)
+        token, sealed = self._make(account_id, new, slot, self._is_onboarded(account_id, [new]))
         answer = view(token)
         once.remember(transaction, encode(answer))
         if also is not None:
@@ -90,7 +90,8 @@ class TokenService:
             raise ValueError(f"a batch takes at most {BATCH} cards")
         slots = self._repository.allocate(account_id, len(cards))
         transaction = self._repository.begin()
-        made = [(slot, *self._make(account_id, new, slot)) for slot, new in zip(slots, cards, strict=True)]
+        onboarded = self._is_onboarded(account_id, cards)
+        made = [(slot, *self._make(account_id, new, slot, onboarded)) for slot, new in zip(slots, cards, strict=True)]
         tokens = [token for _, token, _ in made]
         if also is not None:
             also(transaction, tokens)
@@ -204,7 +205,7 @@ class TokenService:
             raise TokenNotFound
         return token
 
-    def _make(self, account_id: str, new: NewCard, slot: Slot) -> tuple[Token, bytes]:
+    def _make(self, account_id: str, new: NewCard, slot: Slot, onboarded: bool) -> tuple[Token, bytes]:
         """The token of a card and its sealed PAN, bound to account and token."""
         card = new.card
         token = Token(
@@ -219,7 +220,7 @@ class TokenService:
             issuer_identification_number=card.issuer_identification_number,
             masked_account_number=card.masked_account_number,
             scheme=card.scheme,  # type: ignore[arg-type]
-            network_token_status=self._first_status(account_id, new),
+            network_token_status=_first_status(new, onboarded),
             fingerprint=self._keyring.digest(account_id, "fingerprint", card.account_number.encode()),
             expires_at=_later(slot.created_at, new.expires_in) if new.expires_in else None,
             import_provider=new.import_provider,
@@ -228,12 +229,9 @@ class TokenService:
         )
         return token, self._keyring.seal(account_id, _bound_to(token), card.account_number.encode())
 
-    def _first_status(self, account_id: str, new: NewCard) -> NetworkTokenStatus:
-        """Pending where a network token is to be had: for a token that stays, of a scheme that has a token service,
-        once a merchant is onboarded."""
-        if new.expires_in is not None or new.card.scheme not in tokenisation.SCHEMES:
-            return "not_available"
-        return "pending" if self._repository.has_merchant(account_id) else "not_available"
+    def _is_onboarded(self, account_id: str, cards: Sequence[NewCard]) -> bool:
+        """Whether the account has a merchant; asked once for all cards, and only if it matters to one."""
+        return any(map(_may_have_network_token, cards)) and self._repository.has_merchant(account_id)
 
     def _add(
         self, transaction: Transaction, made: Sequence[tuple[Slot, Token, bytes]], cards: Sequence[NewCard]
@@ -245,6 +243,17 @@ class TokenService:
                 sealed = self._codes.seal(token.account_id, _bound_to(token), code)
                 self._repository.insert_security_code(transaction, token, sealed)
             _announce(self._repository, transaction, "token.created", token, view(token))
+
+
+class TokenOrigins:
+    """Goes through all tokens of an account, for reports. It needs no key, so who only does this has none."""
+
+    def __init__(self, repository: TokenRepository) -> None:
+        self._repository = repository
+
+    def each(self, account_id: str) -> Iterator[Origin]:
+        """Every token that is not ephemeral, in the order of creation, as of now: none that is made meanwhile."""
+        return self._repository.origins(account_id, self._repository.last_sequence(account_id))
 
 
 class TokenExpiry:
@@ -323,6 +332,16 @@ def _announce(
         subject=token.id,
         payload={"token": payload},
     )
+
+
+def _may_have_network_token(new: NewCard) -> bool:
+    return new.expires_in is None and new.card.scheme in tokenisation.SCHEMES
+
+
+def _first_status(new: NewCard, onboarded: bool) -> NetworkTokenStatus:
+    """Pending where a network token is to be had: for a token that stays, of a scheme that has a token service,
+    once a merchant is onboarded."""
+    return "pending" if onboarded and _may_have_network_token(new) else "not_available"
 
 
 def _later(created_at: str, step: timedelta) -> str:

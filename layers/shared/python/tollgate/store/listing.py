@@ -22,7 +22,7 @@ Bounds: 64^4 = 16.7 million objects of an owner keep the cost stated here; beyon
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -168,6 +168,10 @@ class Listing:
     def rows_after(self, owner: str, sequence: int, limit: int) -> list[Item]:
         """Up to `limit` rows behind a sequence number, in the order of creation: to go through all, however many."""
         return self._table.query(self._rows(owner), low=_key(sequence + 1), limit=limit)
+
+    def rows_through(self, owner: str, sequence: int, project: Sequence[str]) -> Iterator[Item]:
+        """Every row up to a sequence number in the order of creation, members of `project` only, page by page."""
+        return self._table.scan_partition(self._rows(owner), high=_key(sequence), project=project)
 
     def last_sequence(self, owner: str) -> int:
         """The last sequence number given out, whether or not its object came to be; -1 when none was."""
