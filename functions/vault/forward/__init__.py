@@ -1,0 +1,1 @@
+"""The compliance proxy: a caller's request goes on to a third party with the card filled in."""
