@@ -75,6 +75,8 @@ class App:
             return route, Answer(route.status if route else 200, earlier.body, {self.dialect.replay_header: "true"})
         except Failure as failure:
             request.notes["failure"] = type(failure).__name__
+            if hasattr(failure, "reason"):  # words of ours, fit for a log and kept from the caller
+                request.notes["reason"] = failure.reason
             return route, self.dialect.answer_to(failure)
         except (BotoCoreError, ClientError) as error:
             self._journal.fault(request, error)
