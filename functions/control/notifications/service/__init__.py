@@ -1,0 +1,1 @@
+"""What is done with notifications: recording events, delivering, looking up and sending again, upkeep."""
