@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, variables
 from tests.support.http import Response
 from tests.support.tables import free_port
 
@@ -34,7 +34,9 @@ class Stack:
 
     def start(self) -> None:
         """Start and wait until `GET /health` answers."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_ENDPOINT")}
+        # This process pretends to be a function; the stack must not inherit that.
+        pretended = {*variables(), *(name for name in os.environ if name.startswith("AWS_"))}
+        environment = {name: value for name, value in os.environ.items() if name not in pretended}
         command = [sys.executable, "-m", "local", "--data", str(self.data), "run"]
         with (self.data.parent / "run.log").open("ab") as log:
             self.process = subprocess.Popen(
