@@ -230,10 +230,10 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 def bind(port: int) -> socket.socket:
-    """A loopback socket that holds the port and refuses connections until somebody listens on it.
+    """A loopback socket that refuses connections until somebody listens on it.
 
     Raises:
-        OSError: the port is taken.
+        OSError: somebody else listens on the port; whether another socket is merely bound to it, only listening tells.
     """
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

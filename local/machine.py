@@ -104,10 +104,13 @@ class Machine:
         try:
             door = bind(self._options.port)
         except (OSError, OverflowError):
-            raise MachineError(f"port {self._options.port} is taken; `PORT=<another> make run` moves it") from None
+            raise self._port_is_taken() from None
         self._cleanup.callback(door.close)
         self.base_url = f"http://127.0.0.1:{door.getsockname()[1]}"
         return door
+
+    def _port_is_taken(self) -> MachineError:
+        return MachineError(f"port {self._options.port} is taken; `PORT=<another> make run` moves it")
 
     def _load_template(self, issuer_port: int) -> Deployment:
         port = self.base_url.rpartition(":")[2]
@@ -160,7 +163,10 @@ class Machine:
         self._cleanup.push_async_callback(sources.settle)
         front = FrontDoor(RouteTable(self.deployment.routes), self.functions.invoke, self._log_answer)
         server = HttpServer(front.handle, LIMITS, refusal)
-        await server.start(door)
+        try:
+            await server.start(door)
+        except OSError:  # another machine was starting at the same time, and was quicker
+            raise self._port_is_taken() from None
         self._cleanup.push_async_callback(server.stop, 5.0)
         write_note(self._layout, self.base_url, self.functions.invoke_url, self.functions.endpoints)
         self._cleanup.callback(remove_note, self._layout)
