@@ -251,6 +251,10 @@ class TokenOrigins:
     def __init__(self, repository: TokenRepository) -> None:
         self._repository = repository
 
+    def most(self, account_id: str) -> int:
+        """How many tokens there are at most: as many as ever were. One read."""
+        return self._repository.last_sequence(account_id) + 1
+
     def each(self, account_id: str) -> Iterator[Origin]:
         """Every token that is not ephemeral, in the order of creation, as of now: none that is made meanwhile."""
         return self._repository.origins(account_id, self._repository.last_sequence(account_id))

@@ -1,0 +1,1 @@
+"""Imports of cards from another vault: jobs, their sources, their failures."""

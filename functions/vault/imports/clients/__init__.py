@@ -1,0 +1,1 @@
+"""The outside of an import: its sources behind one port, its objects, its queue."""

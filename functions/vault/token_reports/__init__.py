@@ -1,0 +1,1 @@
+"""The reconciliation report: which token came from where, as CSV, on request and every day."""

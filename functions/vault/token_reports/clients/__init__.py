@@ -1,0 +1,1 @@
+"""The outside of the reports: their objects and their queue."""
