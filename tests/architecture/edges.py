@@ -10,6 +10,8 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("control.notifications", "control.provisioning"),  # where an account's notifications go, what signs them
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("vault.forward", "vault.tokens"),  # the proxy fills in the card behind a token
+        ("vault.imports", "vault.tokens"),  # rows of another vault become tokens
+        ("vault.token_reports", "vault.tokens"),  # the report goes through all tokens
         ("vault.sessions", "vault.tokens"),  # a session makes a token; one schedule ends both
     }
 )
