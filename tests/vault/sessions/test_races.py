@@ -106,4 +106,4 @@ def test_card_and_key_are_nowhere_in_the_clear(merchant: Merchant, capsys: Any) 
         ExpressionAttributeValues={":pk": {"S": f"SESSION-KEY#{merchant.account_id}"}},
     )["Items"]
     assert rows
-    assert all(b"\x30\x82" != bytes(row["sealed"]["B"])[:2] for row in rows), "a DER sequence begins like this"
+    assert all(bytes(row["sealed"]["B"])[:2] != b"\x30\x82" for row in rows), "a DER sequence begins like this"
