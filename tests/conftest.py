@@ -26,6 +26,7 @@ from tests.support.session import (  # noqa: E402, F401
     kms,
     make_merchant,
     provision,
+    s3,
     sqs,
 )
 

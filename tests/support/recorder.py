@@ -39,6 +39,7 @@ _BY_OTHER_NAME = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:HeadBucket": "s3:ListBucket",
+    "s3:DeleteObjects": "s3:DeleteObject",
     "s3:CreateMultipartUpload": "s3:PutObject",
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
@@ -126,13 +127,18 @@ class _Watched:
         return self._noting(name, member) if callable(member) else member
 
     def _noting(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        operation = "".join(part.capitalize() for part in name.split("_"))
+        operation = _operation_of(name)
 
         def call(**params: Any) -> Any:
             self._recorder.note(self._service, operation, params)
             return method(**params)
 
         return call
+
+
+def _operation_of(method: str) -> str:
+    """`put_object` → `PutObject`."""
+    return "".join(part.capitalize() for part in method.split("_"))
 
 
 def actions_of(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -144,6 +150,9 @@ def actions_of(service: str, operation: str, params: Mapping[str, Any]) -> Itera
     elif operation in {"BatchGetItem", "BatchWriteItem"}:
         for table in params["RequestItems"]:
             yield f"{service}:{operation}", table
+    elif operation == "GeneratePresignedUrl":
+        # Whoever uses the URL acts with the grants of the function that signed it.
+        yield from actions_of(service, _operation_of(params["ClientMethod"]), params["Params"])
     elif operation == "ReEncrypt":
         yield "kms:ReEncryptFrom", params.get("SourceKeyId", ANY_KEY)
         yield "kms:ReEncryptTo", params["DestinationKeyId"]

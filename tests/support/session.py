@@ -17,6 +17,7 @@ from tests.support import environment, tables
 from tests.support.functions import FakeLambda
 from tests.support.http import Handler, Merchant
 from tests.support.keys import FakeKms
+from tests.support.objects import FakeS3
 from tests.support.queues import FakeSqs
 
 _database = tables.running()
@@ -29,9 +30,11 @@ from tollgate import aws, clock  # noqa: E402
 
 _kms = FakeKms()
 _sqs = FakeSqs()
+_objects = FakeS3()
 _functions = FakeLambda(environment.DEPLOYMENT)
 aws.kms = lambda: _kms  # type: ignore[assignment]
 aws.sqs = lambda: _sqs  # type: ignore[assignment]
+aws.s3 = lambda: _objects  # type: ignore[assignment]
 aws.lambda_ = lambda: _functions  # type: ignore[assignment]
 
 
@@ -50,6 +53,12 @@ def sqs() -> FakeSqs:
     """The queue service, empty."""
     _sqs.sent.clear()
     return _sqs
+
+
+@pytest.fixture
+def s3() -> FakeS3:
+    """The object service."""
+    return _objects
 
 
 @pytest.fixture

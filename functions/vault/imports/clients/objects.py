@@ -57,6 +57,9 @@ class ObjectStore:
         """Where anybody who has this URL may put this one object, for some time."""
         return str(
             self._client.generate_presigned_url(
-                "put_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds, HttpMethod="PUT"
+                ClientMethod="put_object",
+                Params={"Bucket": self._bucket, "Key": key},
+                ExpiresIn=seconds,
+                HttpMethod="PUT",
             )
         )

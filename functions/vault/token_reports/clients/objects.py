@@ -39,7 +39,7 @@ class ReportStore:
         """Where anybody who has this URL may get this one object, for some time."""
         return str(
             self._client.generate_presigned_url(
-                "get_object",
+                ClientMethod="get_object",
                 Params={
                     "Bucket": self._bucket,
                     "Key": key,
