@@ -10,14 +10,20 @@ Access patterns (vault table; `pk`, `sk`):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from tollgate import clock, ids
 from vault import pans
 
+Status = Literal["active", "inactive", "pending", "deleted", "failed", "not_available"]
+"""How a token stands with its network token."""
+
+STATUSES: Final[tuple[Status, ...]] = ("active", "inactive", "pending", "deleted", "failed", "not_available")
+
 Kind = Literal["enrol", "delete"]
+Stage = Literal["ready", "begun"]
 
 SCHEMES: Final = frozenset({pans.VISA, pans.MASTERCARD, pans.AMERICAN_EXPRESS})
 """Schemes with a token service."""
@@ -33,8 +39,12 @@ SWEPT_AFTER_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something to be done at the provider about tokens of one account. `due` is in seconds since 1970, `attempts` says
-    how often it was begun: beyond zero, the provider may have heard of it."""
+    """Something to be done at the provider about tokens of one account.
+
+    `due` is when to look at it again (seconds since 1970), `attempts` how often it was begun. A row that comes to be
+    `ready` is handed to the queue by the table's stream. Every step puts a new row in the place of the old one, so of
+    any number of workers one takes it.
+    """
 
     id: str
     kind: Kind
@@ -42,6 +52,7 @@ class Work:
     token_ids: tuple[str, ...]
     due: int
     attempts: int = 0
+    stage: Stage = "ready"
 
     @property
     def key(self) -> tuple[str, str]:
@@ -58,7 +69,28 @@ class Work:
             "token_ids": list(self.token_ids),
             "due": self.due,
             "attempts": self.attempts,
+            "stage": self.stage,
         }
+
+    def begun(self, again_in_seconds: int) -> Work:
+        """The row while somebody works on it; unless that ends well it is looked at again after the time given."""
+        return replace(self, stage="begun", attempts=self.attempts + 1, due=clock.epoch() + again_in_seconds)
+
+    def ready(self) -> Work:
+        """The row as the stream hands it on once more."""
+        return replace(self, stage="ready", due=clock.epoch() + SWEPT_AFTER_SECONDS)
+
+
+def from_row(row: Mapping[str, Any]) -> Work:
+    return Work(
+        id=row["id"],
+        kind=row["kind"],
+        account_id=row["account_id"],
+        token_ids=tuple(row["token_ids"]),
+        due=row["due"],
+        attempts=row["attempts"],
+        stage=row["stage"],
+    )
 
 
 def new_work(kind: Kind, account_id: str, token_ids: Sequence[str]) -> Work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-TOKEN_HEADER: Final = "x-hellgate-token"  # noqa: S105 -- the name of a header
+TOKEN_HEADER: Final = "x-hellgate-token"
 DESTINATION_HEADER: Final = "x-destination-url"
 
 PLACEHOLDERS: Final[dict[str, str]] = {

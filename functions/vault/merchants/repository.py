@@ -17,7 +17,7 @@ from typing import Any
 
 from tollgate.store.items import Item
 from tollgate.store.listing import Listing, Page, Selection, Slot
-from tollgate.store.table import Table
+from tollgate.store.table import ConditionFailed, Table
 from tollgate.store.transaction import Transaction
 from vault.merchants.errors import MerchantNotFound
 from vault.merchants.models import Merchant, view
@@ -54,6 +54,33 @@ class MerchantRepository:
     def find(self, account_id: str, merchant_id: str) -> Merchant | None:
         item = self._table.get(_pk(account_id, merchant_id), "#")
         return _from_item(item) if item else None
+
+    def sealed_key(self, merchant: Merchant) -> bytes | None:
+        """The sealed encryption key of a merchant that still is there."""
+        item = self._table.get(_pk(merchant.account_id, merchant.id), "#")
+        return item["encryption_key"] if item else None
+
+    def sealed_keys_after(self, account_id: str, sequence: int, limit: int) -> tuple[int | None, dict[str, bytes]]:
+        """The sealed encryption keys of up to `limit` merchants behind this place of the list, by merchant, and the
+        last place looked at."""
+        rows = self._listing.rows_after(account_id, sequence, limit)
+        found = self._table.batch_get([(_pk(account_id, json.loads(row["view"])["id"]), "#") for row in rows])
+        return (int(rows[-1]["sk"]) if rows else None), {item["id"]: item["encryption_key"] for item in found}
+
+    def last_sequence(self, account_id: str) -> int:
+        """The last place in the account's list that was given out; -1 when none was."""
+        return self._listing.last_sequence(account_id)
+
+    def replace_sealed_key(self, account_id: str, merchant_id: str, old: bytes, renewed: bytes) -> bool:
+        """Put a newly sealed form of the same key in the place of the old; False when it is not there any more."""
+        try:
+            self._table.update(
+                _pk(account_id, merchant_id), "#", "SET encryption_key = :new",
+                values={":new": renewed, ":old": old}, condition="encryption_key = :old",
+            )  # fmt: skip
+        except ConditionFailed:
+            return False
+        return True
 
     def has_primary(self, account_id: str) -> bool:
         return self._table.get(*primary_merchant_key(account_id)) is not None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 
+from tollgate import ids
 from tollgate.errors import Fault
 from vault.merchants.models import Merchant
 
@@ -34,6 +34,6 @@ def new_encryption_key() -> str:
     The reference shows only that the key and the JWE begin alike (`eyJhbGc`, which is `{"alg`); this is the layout that
     fits.
     """
-    secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+    secret = base64.urlsafe_b64encode(ids.secret_bytes()).rstrip(b"=").decode()
     jwk = {"alg": "dir", "enc": "A256GCM", "k": secret, "kty": "oct"}
     return base64.urlsafe_b64encode(json.dumps(jwk, separators=(",", ":")).encode()).rstrip(b"=").decode()

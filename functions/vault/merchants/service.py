@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tollgate import ids
-from tollgate.crypto.keyring import Keyring
+from tollgate.crypto.keyring import Keyring, Resealed
 from tollgate.errors import Contended, Fault, Forbidden, Invalid
 from tollgate.http.message import encode
 from tollgate.store.idempotency import Once
@@ -82,6 +82,29 @@ class MerchantService:
 
     def read(self, account_id: str, merchant_id: str) -> MerchantView:
         return view(self.require(account_id, merchant_id))
+
+    def encryption_key(self, merchant: Merchant) -> str:
+        """The merchant's whole key, for sealing data to it; only functions that may use the vault's key can.
+
+        Raises:
+            MerchantNotFound: it was deleted meanwhile.
+        """
+        sealed = self._repository.sealed_key(merchant)
+        if sealed is None:
+            raise MerchantNotFound
+        return self._keyring.open(merchant.account_id, key_context(merchant.id), sealed).decode()
+
+    def reseal(self, account_id: str, after: int, limit: int) -> Resealed:
+        """Seal encryption keys under the account's newest data key, of up to `limit` merchants behind a place."""
+        reached, found = self._repository.sealed_keys_after(account_id, after, limit)
+        changed = 0
+        for merchant_id, old in found.items():
+            renewed = self._keyring.reseal(account_id, key_context(merchant_id), old)
+            if renewed is not None:
+                changed += self._repository.replace_sealed_key(account_id, merchant_id, old, renewed)
+        last = self._repository.last_sequence(account_id)
+        place = last if reached is None else reached
+        return Resealed(place, changed, max(last - place, 0))
 
     def page(self, account_id: str, selection: Selection, by_name: bool) -> Page:
         if by_name:

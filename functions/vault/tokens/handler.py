@@ -15,7 +15,8 @@ from tollgate.store.idempotency import Claim
 from tollgate.store.listing import Selection
 from tollgate.store.table import Table
 from vault import cards
-from vault.tokens.models import IMPORT_CARD, LONGEST_BUSINESS_KEY, NETWORK_TOKEN_STATUSES, TokenPage, TokenView
+from vault.tokenisation import STATUSES as NETWORK_TOKEN_STATUSES
+from vault.tokens.models import IMPORT_CARD, LONGEST_BUSINESS_KEY, TokenPage, TokenView
 from vault.tokens.public import NewCard, TokenSettings, card_keyring, tokens_of
 from vault.tokens.repository import Filter, public_forms
 

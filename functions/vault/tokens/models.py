@@ -11,13 +11,9 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from tollgate.dialects.vault import Pagination
 from vault import cards
+from vault.tokenisation import Status as NetworkTokenStatus
 
-NetworkTokenStatus = Literal["active", "inactive", "pending", "deleted", "failed", "not_available"]
 CardScheme = Literal["VISA", "Mastercard", "American Express", "Discover", "Diners Club", "JCB", "UnionPay", "Unknown"]
-
-NETWORK_TOKEN_STATUSES: Final[tuple[NetworkTokenStatus, ...]] = (
-    "active", "inactive", "pending", "deleted", "failed", "not_available",
-)  # fmt: skip
 
 LONGEST_BUSINESS_KEY: Final = 255
 

@@ -12,14 +12,13 @@ from tollgate.store.table import Table
 from vault.tokens.errors import TokenNotFound
 from vault.tokens.models import Token, TokenView, view
 from vault.tokens.repository import Origin, TokenChanged, TokenRepository
-from vault.tokens.service import BATCH, Also, NewCard, Resealed, TokenExpiry, TokenOrigins, TokenService
+from vault.tokens.service import BATCH, Also, NewCard, TokenExpiry, TokenOrigins, TokenService
 
 __all__ = [
     "BATCH",
     "Also",
     "NewCard",
     "Origin",
-    "Resealed",
     "Token",
     "TokenChanged",
     "TokenExpiry",

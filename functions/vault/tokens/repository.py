@@ -31,8 +31,9 @@ from tollgate.store.table import ConditionFailed, Table
 from tollgate.store.transaction import Transaction
 from vault import tokenisation
 from vault.cards import ANONYMIZED
+from vault.tokenisation import Status as NetworkTokenStatus
 from vault.tokens.errors import TokenNotFound
-from vault.tokens.models import CardScheme, NetworkTokenStatus, Token, view
+from vault.tokens.models import CardScheme, Token, view
 
 SECURITY_CODE_SECONDS = 3600
 MOST_OF_ONE_BUSINESS_KEY = 1000
@@ -242,6 +243,16 @@ class TokenRepository:
             self._ephemeral.update(
                 f"CODE#{token.account_id}#{token.id}", "#", "REMOVE taken", condition="attribute_exists(taken)"
             )
+
+    def require_live(self, transaction: Transaction, token: Token) -> None:
+        """Hold a transaction to the token's being live (its card is there), or refuse it with TokenNotFound."""
+        transaction.check(
+            self._table,
+            _pk(token.account_id, token.id),
+            "#",
+            "attribute_exists(card)",
+            refusal=lambda _: TokenNotFound(),
+        )
 
     def replace_sealed(self, account_id: str, sealed: Sealed, attribute: str, renewed: bytes) -> bool:
         """Put a newly sealed form of the same content in the place of the old; False when it is not there any more."""

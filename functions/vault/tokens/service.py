@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from tollgate import events, ids
-from tollgate.crypto.keyring import Keyring
+from tollgate.crypto.keyring import Keyring, Resealed
 from tollgate.errors import Contended
 from tollgate.http.message import encode
 from tollgate.store.idempotency import NOT_CLAIMED, Once
@@ -23,8 +23,9 @@ from tollgate.store.listing import Page, Selection, Slot
 from tollgate.store.transaction import Transaction
 from vault import tokenisation
 from vault.cards import ANONYMIZED, Card
+from vault.tokenisation import Status as NetworkTokenStatus
 from vault.tokens.errors import TokenNotFound
-from vault.tokens.models import NetworkTokenStatus, Token, TokenView, view
+from vault.tokens.models import Token, TokenView, view
 from vault.tokens.repository import Due, Filter, Origin, TokenChanged, TokenRepository
 
 _DELETE_ATTEMPTS = 5
@@ -48,15 +49,6 @@ class NewCard:
     bypass_identification: bool = False
     import_provider: str | None = None
     business_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resealed:
-    """How far re-sealing came: the place reached, how much was sealed anew, how many places are left at most."""
-
-    reached: int
-    changed: int
-    left: int
 
 
 class TokenService:
@@ -156,6 +148,10 @@ class TokenService:
         """What `settle_network_token` was given for a live token, if anything."""
         sealed = self._repository.sealed_network_token(token)
         return self._keyring.open(token.account_id, _bound_to(token, "network-token"), sealed) if sealed else None
+
+    def require_live(self, transaction: Transaction, token: Token) -> None:
+        """Hold a transaction to the token's not being deleted, or refuse it with TokenNotFound."""
+        self._repository.require_live(transaction, token)
 
     def reseal(self, account_id: str, after: int, limit: int) -> Resealed:
         """Seal cards and network tokens under the account's newest data key, of up to `limit` tokens behind a place."""

@@ -24,6 +24,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.exceptions import InvalidTag
@@ -46,6 +47,16 @@ _KEY_ROWS_READ = 50
 
 class CannotOpen(Exception):
     """A sealed record was changed, cut, moved to another owner or context, or its key is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """How far sealing an owner's records anew came: the place reached, how many were, how many places are left at
+    most."""
+
+    reached: int
+    changed: int
+    left: int
 
 
 class Keyring:
