@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from control.provisioning.public import Provisioning
-from control.sandbox.models import Advance, Behaviour, ClockView, Inbox, ProvisioningAnswer
-from control.sandbox.repository import InboxRepository
+from control.sandbox.models import Advance, Behaviour, ClockView, Inbox, ProvisioningAnswer, Received
+from control.sandbox.repository import ClockRepository, InboxRepository
 from control.sandbox.service import ClockService, InboxService
-from tollgate import aws, config
+from tollgate import aws, clock, config
 from tollgate.config import CallerSettings
 from tollgate.dialects.vault import VAULT
 from tollgate.http.app import App
@@ -29,7 +30,7 @@ class Settings(CallerSettings):
 
 _settings = config.load(Settings)
 _table = Table(_settings.sandbox_table, aws.dynamodb())
-_clock = ClockService(_table, aws.lambda_(), _settings.scheduled_functions)
+_clock = ClockService(ClockRepository(_table), aws.lambda_(), _settings.scheduled_functions)
 _inbox = InboxService(InboxRepository(_table))
 _provisioning = Provisioning.of(_settings)
 
@@ -69,10 +70,27 @@ def empty_inbox(request: Request) -> Answer:
 
 def receive(request: Request) -> Answer:
     """Take whatever comes, and answer 200 or as the inbox was told to."""
-    behaviour = _inbox.receive(request.parameters["name"], request)
+    behaviour = _inbox.receive(request.parameters["name"], _received(request))
     if behaviour is None:
         return Answer(200, {"received": True})
     return Answer(behaviour["status"], behaviour["body"].encode(), content_type="text/plain; charset=utf-8")
+
+
+def _received(request: Request) -> Received:
+    """The request as an inbox shows it; a body that is not text becomes base64."""
+    body = request.raw_body()
+    try:
+        text, encoded = body.decode(), False
+    except UnicodeDecodeError:
+        text, encoded = base64.b64encode(body).decode(), True
+    return {
+        "received_at": clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "method": request.method,
+        "path": f"{request.path}?{request.raw_query}" if request.raw_query else request.path,
+        "headers": dict(request.headers),
+        "body": text,
+        "body_is_base64": encoded,
+    }
 
 
 ROUTES = (

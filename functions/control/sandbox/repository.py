@@ -1,4 +1,4 @@
-"""Inboxes in the sandbox table.
+"""The clock and inboxes in the sandbox table.
 
 Access patterns (`pk`, `sk`):
     what an inbox received, oldest first    `INBOX#<name>`,     `<received_at>#<id>`
@@ -11,10 +11,24 @@ import json
 from typing import Any
 
 from control.sandbox.models import Behaviour, Received
-from tollgate import clock, ids
+from tollgate import clock, ids, sandbox_clock
 from tollgate.store.table import ConditionFailed, Table
 
 KEPT_SECONDS = 7 * 24 * 3600
+
+
+class ClockRepository:
+    """The offset of the one clock (layout: `tollgate.sandbox_clock`)."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def offset(self) -> int:
+        item = self._table.get(*sandbox_clock.KEY)
+        return int(item["offset_seconds"]) if item else 0
+
+    def advance(self, seconds: int) -> None:
+        sandbox_clock.advance(self._table, seconds)
 
 
 class InboxRepository:

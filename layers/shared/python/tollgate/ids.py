@@ -34,6 +34,11 @@ def new_secret(length_bytes: int = 32) -> str:
     return secrets.token_urlsafe(length_bytes)
 
 
+def secret_bytes(length: int = 32) -> bytes:
+    """Random bytes for a key."""
+    return secrets.token_bytes(length)
+
+
 def uniform(low: float, high: float) -> float:
     """A random point in [low, high): jitter for pauses, never for anything secret."""
     return low + (high - low) * secrets.randbelow(1 << 30) / (1 << 30)
