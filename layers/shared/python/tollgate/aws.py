@@ -69,8 +69,10 @@ def sqs() -> SQSClient:
 
 @functools.cache
 def s3() -> S3Client:
-    """An S3 client. It signs with version 4 everywhere: objects under a KMS key take no other pre-signed URL."""
-    return cast("S3Client", _client("s3", _CONFIG.merge(Config(signature_version="s3v4"))))
+    """An S3 client. Objects under a KMS key take only URLs signed with version 4, and only virtual addressing gives
+    URLs of the bucket's own region, which a new bucket answers without a redirect."""
+    own = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    return cast("S3Client", _client("s3", _CONFIG.merge(own)))
 
 
 @functools.cache
