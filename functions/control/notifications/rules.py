@@ -24,8 +24,10 @@ T = TypeVar("T")
 RETRY_SECONDS: Final = (10, 60, 300, 1_800, 7_200, 21_600, 43_200, 86_400)
 """From one attempt to the next; after the last the notification is dead."""
 
-LEAST_PERCENT: Final = 80
-"""Jitter only shortens a delay, so that a delay that has passed is a delay after which the attempt is due."""
+WHOLE: Final = 1_000_000
+LEAST: Final = 800_000
+"""Jitter: a delay is this part of a million or more of what the table says. It only shortens, so that when the table's delay
+has passed the attempt is due."""
 
 FAILING_FOR: Final = timedelta(days=3)
 STRETCH: Final = timedelta(hours=25)
@@ -62,11 +64,11 @@ def _mac(key: bytes, message: bytes) -> bytes:
     return hmac.new(key, message, hashlib.sha256).digest()
 
 
-def next_attempt_at(tries: int, now: datetime, percent: int) -> str | None:
-    """When to try again after `tries` failures in a row, at `percent` of the full delay; None when it is over."""
+def next_attempt_at(tries: int, now: datetime, millionths: int) -> str | None:
+    """When to try again after `tries` failures in a row, this part of the full delay from now; None: no more."""
     if tries > len(RETRY_SECONDS):
         return None
-    return stamp(now + timedelta(seconds=RETRY_SECONDS[tries - 1]) * percent / 100)
+    return stamp(now + timedelta(seconds=RETRY_SECONDS[tries - 1]) * millionths / WHOLE)
 
 
 def is_disabled(endpoint: Endpoint, url_set_at: str | None) -> bool:

@@ -108,7 +108,7 @@ class Dispatcher:
         if outcome.error is None:
             after = self._ended(done, "delivered", delivered_at=stamp(at))
         else:
-            again = rules.next_attempt_at(done.tries, at, round(ids.uniform(rules.LEAST_PERCENT, 100)))
+            again = rules.next_attempt_at(done.tries, at, round(ids.uniform(rules.LEAST, rules.WHOLE)))
             after = self._ended(done, "dead") if again is None else replace(done, due_at=again, leased_until=None)
         return after.status, self.store(done, after, party, attempt, go_on)
 
