@@ -12,6 +12,8 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("vault.forward", "vault.tokens"),  # the proxy fills in the card behind a token
         ("vault.imports", "vault.tokens"),  # rows of another vault become tokens
         ("vault.token_reports", "vault.tokens"),  # the report goes through all tokens
+        ("vault.network_tokens", "vault.merchants"),  # payment data is sealed with a merchant's key
+        ("vault.network_tokens", "vault.tokens"),  # a network token stands for a token's card
         ("vault.sessions", "vault.tokens"),  # a session makes a token; one schedule ends both
     }
 )
