@@ -125,9 +125,7 @@ class StreamReader:
         return more
 
     async def _read_shard(self, shard: str) -> bool:
-        where = self._start_of(shard)
-        body = {"StreamArn": self._stream, "ShardId": shard, **where}
-        iterator = (await self._client.call("streams", "GetShardIterator", body))["ShardIterator"]
+        iterator = await self._iterator(shard)
         answer = await self._client.call("streams", "GetRecords", {"ShardIterator": iterator, "Limit": READ_LIMIT})
         records: list[Record] = answer["Records"]
         if self._positions.get(self._place(shard)) is None and self._source.starts_at == "LATEST":
@@ -136,6 +134,17 @@ class StreamReader:
         for start in range(0, len(records), self._source.batch_size):
             await self._take(shard, records[start : start + self._source.batch_size])
         return len(records) == READ_LIMIT
+
+    async def _iterator(self, shard: str) -> str:
+        body = {"StreamArn": self._stream, "ShardId": shard}
+        try:
+            answer = await self._client.call("streams", "GetShardIterator", {**body, **self._start_of(shard)})
+        except AwsError as error:
+            if error.code != "TrimmedDataAccessException":
+                raise
+            oldest = {**body, "ShardIteratorType": "TRIM_HORIZON"}  # our position is older than what is kept
+            answer = await self._client.call("streams", "GetShardIterator", oldest)
+        return str(answer["ShardIterator"])
 
     async def _take(self, shard: str, records: list[Record]) -> None:
         wanted = [record for record in records if matches_any(self._source.filters, record)]
@@ -151,7 +160,7 @@ class StreamReader:
             left = self._left_over(batch, outcome)
             if not left:
                 return
-            if left is batch and self._source.bisects and len(batch) > 1 and outcome.is_error:
+            if left is batch and self._source.bisects and len(batch) > 1:
                 middle = len(batch) // 2
                 await self._deliver(shard, batch[:middle], first)
                 batch, attempt = batch[middle:], 0

@@ -273,6 +273,25 @@ def test_bisecting_isolates_the_poisoned_record(database: Callable[..., None]) -
     database(scenario)
 
 
+def test_bisecting_also_isolates_a_record_that_is_reported_as_failed(database: Callable[..., None]) -> None:
+    async def scenario(made: Database) -> None:
+        taken: list[str] = []
+
+        def script(batch: list[str]) -> Outcome:
+            done = batch[: batch.index("bad")] if "bad" in batch else batch
+            taken.extend(row for row in done if row not in taken)
+            failed = [{"itemIdentifier": "2"}] if "bad" in batch else []
+            return Outcome(json.dumps({"batchItemFailures": failed}).encode(), Ending.RETURNED)
+
+        relay = Relay(script)
+        await made.put("a", "bad", "b", "c")
+        async with made.reading(relay, replace(SOURCE, bisects=True, retries=1, reports_failures=True)):
+            await until(lambda: taken == ["a", "b", "c"] and len(relay.dead) == 1)
+        assert relay.dead[0]["DDBStreamBatchInfo"]["batchSize"] == 1
+
+    database(scenario)
+
+
 def test_a_partial_failure_is_retried_from_the_first_failed_record(database: Callable[..., None]) -> None:
     async def scenario(made: Database) -> None:
         answers = iter([{"batchItemFailures": [{"itemIdentifier": "4"}, {"itemIdentifier": "3"}]}, {}])
