@@ -55,6 +55,10 @@ class MerchantRepository:
         item = self._table.get(_pk(account_id, merchant_id), "#")
         return _from_item(item) if item else None
 
+    def find_primary(self, account_id: str) -> Merchant | None:
+        row = self._table.get(*primary_merchant_key(account_id))
+        return self.find(account_id, row["id"]) if row else None
+
     def sealed_key(self, merchant: Merchant) -> bytes | None:
         """The sealed encryption key of a merchant that still is there."""
         item = self._table.get(_pk(merchant.account_id, merchant.id), "#")

@@ -80,6 +80,10 @@ class MerchantService:
             raise MerchantNotFound
         return merchant
 
+    def find_primary(self, account_id: str) -> Merchant | None:
+        """The account's primary merchant, once one is onboarded."""
+        return self._repository.find_primary(account_id)
+
     def read(self, account_id: str, merchant_id: str) -> MerchantView:
         return view(self.require(account_id, merchant_id))
 
