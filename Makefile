@@ -8,7 +8,8 @@ SHELL := /bin/sh
         build deploy invoke bench docs setup setup-dev lock format clean
 
 PY        := .venv/bin/python
-PIP_FLAGS := --quiet --quiet --disable-pip-version-check --no-input --require-hashes
+# The pins are complete, so pip has nothing to resolve and takes exactly what is written.
+PIP_FLAGS := --quiet --quiet --disable-pip-version-check --no-input --no-deps --require-hashes
 CODE      := functions layers/shared/python local tools bench
 # Only folders that exist, so that a check never fails for a folder that is yet to come.
 TYPED     = $(wildcard $(CODE))

@@ -205,7 +205,7 @@ def pinned(requirements: Path) -> list[tuple[str, str]]:
     """Name and version of each pin."""
     lines = requirements.read_text("utf-8").splitlines()
     pins = [line.split()[0].partition("==") for line in lines if "==" in line and line[0].isalnum()]
-    return [(name, version) for name, _, version in pins]
+    return [(name.partition("[")[0], version) for name, _, version in pins]
 
 
 def copy_code(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ deployed layer take their versions from it, so that what is tested is what runs.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import venv
@@ -52,7 +53,7 @@ def further_layers() -> list[Path]:
 
 def names_in(pins: Path) -> list[str]:
     lines = (ROOT / pins).read_text("utf-8").splitlines()
-    return [line.partition("==")[0] for line in lines if "==" in line and line[0].isalnum()]
+    return [re.split(r"\[|==", line)[0] for line in lines if "==" in line and line[0].isalnum()]
 
 
 def main(arguments: list[str]) -> int:
