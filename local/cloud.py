@@ -69,6 +69,13 @@ class Cloud:
         if self._child is not None and not await self._child.stop(within=20.0):
             raise CloudError("ministack did not stop when asked; what it had not saved is lost")
 
+    async def kill(self) -> None:
+        """End it at once; what it had not saved is lost."""
+        await self.client.close()
+        if self._child is not None:
+            self._child.kill()
+            await self._child.wait()
+
     def wait(self) -> asyncio.Future[int]:
         """Done when the process has ended."""
         if self._child is None:

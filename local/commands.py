@@ -82,7 +82,7 @@ def services(command: Sequence[str], template: Path | None) -> int:
                 await process.wait()
 
     try:
-        return _with_machine(layout, Options(port=0), use)
+        return _with_machine(layout, Options(port=0, keeps_data=False), use)
     finally:
         shutil.rmtree(data, ignore_errors=True)
 

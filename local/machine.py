@@ -44,10 +44,14 @@ class MachineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`port` 0 takes a free one. A machine that is not public has no front door, sources, issuer or credentials."""
+    """`port` 0 takes a free one. A machine that is not public has no front door, sources, issuer or credentials.
+
+    One that keeps no data stops at once: nothing of it will be read again.
+    """
 
     port: int = 8080
     is_public: bool = True
+    keeps_data: bool = True
 
 
 class Machine:
@@ -128,7 +132,7 @@ class Machine:
         manifest = state.open(self._engine)
         self._positions = Positions(self._layout.positions)
         cloud = Cloud(self._layout, self._launcher, self._ports.choose("cloud"))
-        self._cleanup.push_async_callback(cloud.stop)
+        self._cleanup.push_async_callback(cloud.stop if self._options.keeps_data else cloud.kill)
         has_dynoxide = self._engine == "dynoxide"
         self._say(_STARTING[self._engine])
         await together(cloud.start(), *([self._start_dynoxide()] if has_dynoxide else []))

@@ -18,7 +18,7 @@ from local.resources import REGION
 from local.streams import failed_items
 from local.workers import Outcome
 
-POLL_SECONDS = 20
+POLL_SECONDS = 2  # as long as an empty poll lasts, ministack waits for it before it stops
 AT_ONCE = 4
 RECEIVE_LIMIT = 10
 Invoke = Callable[[str, bytes], Awaitable[Outcome]]

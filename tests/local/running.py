@@ -155,4 +155,4 @@ def running(data: Path, **options: Any) -> Iterator[Machine]:
         yield machine.start()
     finally:
         if machine.process.poll() is None:
-            machine.stop(signal.SIGTERM)
+            machine.kill_everything()
