@@ -34,7 +34,7 @@ from vault.imports.errors import (
 )
 from vault.imports.models import PROVIDER, Chunk, Failed, Job
 
-MOST_RESUMED = 100
+MOST_LOOKED_AT = 500
 _UNDER_WAY = "IMPORTS-UNDER-WAY"
 _JOB_MEMBERS = tuple(field.name for field in fields(Job))
 _CHUNK_MEMBERS = tuple(field.name for field in fields(Chunk))
@@ -73,9 +73,12 @@ class ImportRepository:
         """Every chunk of a job in order: some thousand small rows at most."""
         return [_chunk(item) for item in self._table.query(_pk(job.account_id, job.id), prefix="C#")]
 
-    def under_way(self) -> list[tuple[str, str]]:
-        """Account and id of the jobs under way, the first hundred."""
-        rows = self._table.query(_UNDER_WAY, limit=MOST_RESUMED, project=("sk",))
+    def under_way(self, start: str) -> list[tuple[str, str]]:
+        """Account and id of jobs under way, from account `start` on and round to it again; at most five hundred."""
+        rows = self._table.query(_UNDER_WAY, low=start, limit=MOST_LOOKED_AT, project=("sk",))
+        if len(rows) < MOST_LOOKED_AT:
+            rest = MOST_LOOKED_AT - len(rows)
+            rows += self._table.query(_UNDER_WAY, high=start, limit=rest, project=("sk",))
         return [(account_id, import_id) for account_id, import_id in (str(row["sk"]).split("#") for row in rows)]
 
     def failures(self, import_id: str, selection: Selection) -> Page:

@@ -1,4 +1,4 @@
-"""The import resource over HTTP: shapes of the reference, every refusal, tenancy, and the simulated import as a whole."""
+"""The import resource over HTTP: shapes of the reference, every refusal, tenancy, the simulated import as a whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.http import send
 from tests.vault.imports.driving import BUCKET, REASONS, Importer
+from vault.imports.clients.sources import SimulatedSource
 from vault.imports.handler import handler
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -57,7 +58,9 @@ class TestCreate:
         assert (answer.status, answer.paths()) == (422, paths)
         assert b"pk_test_secret" not in answer.body
 
-    def test_is_refused_while_another_is_under_way_and_free_after_it(self, importer: Importer, stranger: Importer) -> None:
+    def test_is_refused_while_another_is_under_way_and_free_after_it(
+        self, importer: Importer, stranger: Importer
+    ) -> None:
         first = importer.begin()
         assert importer.post(api_key="sk_test_b").status == 422
         stranger.begin()
@@ -164,7 +167,7 @@ class TestSimulatedImport:
         whole = importer.failures(import_id)["data"]
         pages = [importer.failures(import_id, f"limit=3&page={page}")["data"] for page in (1, 2, 3)]
         assert [len(page) for page in pages] == [3, 3, 2]
-        assert sum(pages, []) == whole
+        assert [row for page in pages for row in page] == whole
         assert importer.failures(import_id, "page=9")["data"] == []
 
     @pytest.mark.parametrize("query", ["limit=0", "limit=501", "page=0", "page=x", "limit="])
@@ -190,7 +193,9 @@ class TestSimulatedImport:
 
         importer.begin()
         importer.work()
-        gone = importer.merchant.at(tokens.handler).send("GET", "/tokens?business_key=pm_simulated_visa").json["data"][0]
+        gone = (
+            importer.merchant.at(tokens.handler).send("GET", "/tokens?business_key=pm_simulated_visa").json["data"][0]
+        )
         importer.merchant.at(tokens.handler).send("DELETE", f"/tokens/{gone['id']}")
         again = importer.begin()
         importer.work()
@@ -207,7 +212,7 @@ class TestSimulatedImport:
         assert failure["context"]["message"] == "The API key was refused"
 
     def test_leaves_no_object_behind(self, importer: Importer) -> None:
-        import_id = importer.begin("sk_test_simulate_250")
+        import_id = importer.begin("sk_test_simulate_110")
         importer.work(2)
         assert importer.s3.keys(BUCKET, f"{importer.account_id}/{import_id}/")
         importer.work()
@@ -216,16 +221,19 @@ class TestSimulatedImport:
 
 
 class TestProgress:
-    def test_tells_rate_and_time_left(self, importer: Importer, held_clock: Any) -> None:
-        import_id = importer.begin("sk_test_simulate_300")
+    def test_tells_rate_and_time_left(
+        self, importer: Importer, held_clock: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(SimulatedSource, "rows_per_chunk", 20)
+        import_id = importer.begin("sk_test_simulate_60")
         importer.work(1)
         running = importer.read(import_id)
-        assert (running["status"], running["progress"]["total"], running["attemts"]) == ("running", 300, 0)
-        held_clock.advance(seconds=10)
+        assert (running["status"], running["progress"]["total"], running["attemts"]) == ("running", 60, 0)
+        held_clock.advance(seconds=2)
         importer.work(1)
         running = importer.read(import_id)
-        assert (running["attemts"], running["progress"]["rate_per_second"]) == (100, 10)
-        assert running["progress"]["seconds_left"] == 20
+        assert (running["attemts"], running["progress"]["rate_per_second"]) == (20, 10)
+        assert running["progress"]["seconds_left"] == 4
         importer.work()
         done = importer.read(import_id)
         assert (done["status"], done["progress"]["seconds_left"]) == ("finished", None)
@@ -242,23 +250,24 @@ class TestAbort:
         importer.work()
         assert (importer.read(import_id)["attemts"], importer.tokens()) == (0, [])
 
-    def test_works_while_running_and_keeps_what_was_imported(self, importer: Importer) -> None:
-        import_id = importer.begin("sk_test_simulate_250")
+    def test_works_while_running_and_keeps_what_was_imported(
+        self, importer: Importer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(SimulatedSource, "rows_per_chunk", 20)
+        import_id = importer.begin("sk_test_simulate_50")
         importer.work(2)
-        assert importer.abort(import_id).json["successes"] == 100
+        assert importer.abort(import_id).json["successes"] == 20
         importer.work()
         done = importer.read(import_id)
-        assert (done["status"], done["successes"], len(importer.tokens())) == ("aborted", 100, 100)
+        assert (done["status"], done["successes"], len(importer.tokens())) == ("aborted", 20, 20)
         assert importer.s3.keys(BUCKET, f"{importer.account_id}/") == []
 
     def test_takes_effect_between_two_transactions_of_a_chunk(
         self, importer: Importer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An abort that comes while a worker is busy ends the work at its next write."""
-        import_id = importer.begin("sk_test_simulate_100")
+        import_id = importer.begin("sk_test_simulate_40")
         importer.work(1)
-        from vault.imports.clients.sources import SimulatedSource
-
         fetch, count = SimulatedSource.fetch, 0
 
         def fetch_and_abort(self: SimulatedSource, entry: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from tollgate import clock
+from tollgate import clock, ids
 from vault.imports.clients.steps import StepQueue
 from vault.imports.errors import ImportStopped, NotDone
 from vault.imports.models import Job, Step
@@ -36,7 +36,7 @@ class Resumption:
         self._queue = queue
 
     def run(self) -> Resumed:
-        found = self._repository.under_way()
+        found = self._repository.under_way(ids.new_uuid())  # from a place left to chance, so that all get their turn
         stale = 0
         for account_id, import_id in found:
             job = self._repository.find(account_id, import_id)
