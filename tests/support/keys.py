@@ -35,6 +35,10 @@ class FakeKms:
         key = os.urandom(32)
         return {"Plaintext": key, "CiphertextBlob": self._wrap(KeyId, key, EncryptionContext)}
 
+    def encrypt(self, KeyId: str, Plaintext: bytes, EncryptionContext: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
+        self.calls.append("encrypt")
+        return {"CiphertextBlob": self._wrap(KeyId, Plaintext, EncryptionContext)}
+
     def decrypt(self, KeyId: str, CiphertextBlob: bytes, EncryptionContext: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
         self.calls.append("decrypt")
         return {"Plaintext": self._unwrap(KeyId, CiphertextBlob, EncryptionContext)}

@@ -13,7 +13,6 @@ Answers are read as strictly as requests: what does not hold is `UpstreamRefused
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -128,7 +127,7 @@ def _is_reference(value: object) -> bool:
 def _cryptogram(value: object) -> str:
     try:
         is_good = isinstance(value, str) and len(base64.b64decode(value, validate=True)) == _CRYPTOGRAM_BYTES
-    except binascii.Error:
+    except ValueError:
         is_good = False
     if not is_good:
         raise UpstreamRefused
