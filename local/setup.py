@@ -6,6 +6,7 @@ not changed.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -19,6 +20,7 @@ from local.layout import Layout
 
 PINS = Path(__file__).resolve().parent / "tools"
 _NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
+_NPM_STAMP = "npm.stamp"
 Say = Callable[[str], None]
 
 
@@ -32,14 +34,19 @@ def set_up(layout: Layout, say: Say) -> None:
     Raises:
         SetupError: see the message.
     """
-    _set_up_ministack(layout, say)
-    _set_up_dynoxide(layout, say)
+    layout.tools.mkdir(parents=True, exist_ok=True)
+    with (layout.tools / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once set up once
+        npm = _find_npm(layout)
+        _set_up_ministack(layout, say)
+        if npm is not None:
+            _set_up_dynoxide(layout, npm, say)
 
 
 def _set_up_ministack(layout: Layout, say: Say) -> None:
     home = layout.tools / "ministack"
     requirements = PINS / "ministack-requirements.txt"
-    wanted = _digest([requirements], f"{sys.version_info[:2]}")
+    wanted = _digest([requirements], f"{sys.version_info[:2]} {home}")  # an environment cannot be moved
     if _read(home / ".stamp") == wanted and layout.ministack.exists():
         return
     say("Installing ministack into .tools/ministack")
@@ -51,27 +58,32 @@ def _set_up_ministack(layout: Layout, say: Say) -> None:
     (home / ".stamp").write_text(wanted, encoding="utf-8")
 
 
-def _set_up_dynoxide(layout: Layout, say: Say) -> None:
+def _find_npm(layout: Layout) -> str | None:
+    """npm, if dynoxide is to be installed with it. Looked for first: a missing tool is told before a long download."""
     if os.environ.get("TOLLGATE_DYNAMODB") == "ministack" or not _has_binary():
-        return
-    home, stamp = layout.tools, layout.tools / "npm.stamp"
-    files = [PINS / name for name in _NPM_FILES]
-    wanted = _digest(files, "")
-    if _read(stamp) == wanted and layout.dynoxide.exists():
-        return
+        return None
+    if _read(layout.tools / _NPM_STAMP) == _npm_digest() and layout.dynoxide.exists():
+        return None
     npm = shutil.which("npm")
     if npm is None:
         raise SetupError(
             "npm is missing: install Node.js 18 or newer, or set TOLLGATE_DYNAMODB=ministack to do without dynoxide"
         )
+    return npm
+
+
+def _set_up_dynoxide(layout: Layout, npm: str, say: Say) -> None:
     say("Installing dynoxide into .tools/node_modules")
-    home.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        shutil.copy(file, home)
-    _run([npm, "ci", "--silent"], "dynoxide could not be installed", folder=home)
+    for name in _NPM_FILES:
+        shutil.copy(PINS / name, layout.tools)
+    _run([npm, "ci", "--loglevel", "error"], "dynoxide could not be installed", folder=layout.tools)
     if not layout.dynoxide.exists():
         raise SetupError("dynoxide could not be installed: npm left no binary")
-    stamp.write_text(wanted, encoding="utf-8")
+    (layout.tools / _NPM_STAMP).write_text(_npm_digest(), encoding="utf-8")
+
+
+def _npm_digest() -> str:
+    return _digest([PINS / name for name in _NPM_FILES], "")
 
 
 def _has_binary() -> bool:
@@ -103,5 +115,6 @@ def _run(command: Sequence[str | Path], complaint: str, folder: Path | None = No
         check=False,
     )
     if done.returncode != 0:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise SetupError(f"{complaint}: {lines[-1].strip() if lines else 'no reason given'}")
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        telling = [line for line in lines if "error" in line.lower()] or lines[-1:]
+        raise SetupError(f"{complaint}: {telling[0] if telling else 'no reason given'}")
