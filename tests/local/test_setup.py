@@ -86,7 +86,7 @@ def test_a_missing_npm_is_told_before_anything_is_downloaded(
     layout: Layout, installers: Installers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(setup.shutil, "which", lambda _: None)
-    with pytest.raises(SetupError, match="npm is missing: install Node.js"):
+    with pytest.raises(SetupError, match=r"npm is missing: install Node\.js"):
         set_up(layout, lambda _: None)
     assert installers.ran == []
 
