@@ -264,16 +264,21 @@
   const formatExpiry = (isDeletion) => (digits, text) => {
     if (/^\s*[2-9]$/.test(text) || /^\s*[1-9]\s*\//.test(text)) digits = `0${digits}`;
     const month = digits.slice(0, 2);
-    const year = digits.slice(2, /^20[0-9]{2}/.test(digits.slice(2)) ? 6 : 4);
+    const year = digits.slice(2, digits.startsWith("20", 2) ? 6 : 4);
     if (month.length < 2) return month;
     return year || !isDeletion ? `${month} / ${year}` : month;
   };
 
+  const SHORT = { "American Express": "Amex", "Diners Club": "Diners" };
+
   const showScheme = () => {
     const digits = onlyDigits(at("number").value);
     const { name, code } = schemeOf(digits);
-    const known = name === "Unknown" ? "" : name;
-    if (at("scheme").textContent !== known) at("scheme").textContent = known;
+    const known = name === "Unknown" ? "" : SHORT[name] || name;
+    if (at("scheme").textContent !== known) {
+      at("scheme").textContent = known;
+      at("number").style.paddingRight = known ? `${at("scheme").offsetWidth + 18}px` : "";
+    }
     at("code").placeholder = code === 4 ? "1234" : "123";
     at("code-hint").textContent = code === 4 ? words.codeHintLong : words.codeHint;
   };
@@ -287,15 +292,18 @@
     showScheme();
     at("notice").textContent = "";
     if (touched.has(field) || at(field).hasAttribute("aria-invalid")) show(field, problems[field]());
+    if (field === "number" && touched.has("code") && at("code").value) show("code", problems.code());
     tellChange();
   };
 
+  // While the button goes down nothing may move: an error that came or went under it would swallow the press.
+  let isPressing = false;
+
   const onLeave = (event) => {
     const field = event.target.id;
-    if (!problems[field] || !event.target.value) return;
+    if (isPressing || !event.target.value) return;
     touched.add(field);
     show(field, problems[field]());
-    if (field === "number" && at("code").value) show("code", problems.code());
   };
 
   const setBusy = (busy) => {
@@ -401,13 +409,13 @@
 
   const tellHeight = () => tell({ type: "resize", height: Math.ceil(document.body.getBoundingClientRect().height) });
 
-  // Light or dark text, whichever reads better on the colour (WCAG relative luminance).
+  // Black or white text, whichever reads better on the colour: one of them has 4.5 to 1 on any (WCAG, luminance).
   const readableOn = (colour) => {
     const [red, green, blue] = [1, 3, 5].map((n) => {
       const part = parseInt(colour.slice(n, n + 2), 16) / 255;
       return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
     });
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#0b1220" : "#ffffff";
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000000" : "#ffffff";
   };
 
   const dress = ({ theme, accent }) => {
@@ -473,6 +481,10 @@
     begin(data.options || {});
   };
 
+  at("submit").addEventListener("pointerdown", () => { isPressing = true; });
+  ["pointerup", "pointercancel"].forEach((type) => {
+    window.addEventListener(type, () => { isPressing = false; }, true);
+  });
   at("form").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   FIELDS.forEach((field) => {
     at(field).addEventListener("input", onInput);

@@ -28,14 +28,18 @@
     return element;
   };
 
-  const frameFor = (base, title) => {
+  // A frame lets the page show through only where both have the same colour scheme.
+  const COLOR_SCHEMES = { dark: "dark", auto: "light dark" };
+
+  const frameFor = (base, { title, theme }) => {
     const frame = document.createElement("iframe");
     frame.src = `${base}/sdk/card-form`;
     frame.title = title || "Card details";
     frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-forms");
     frame.setAttribute("referrerpolicy", "no-referrer");
     frame.setAttribute("allow", "");
-    frame.style.cssText = "display:block;width:100%;height:340px;border:0;margin:0;color-scheme:normal;";
+    frame.style.cssText = "display:block;width:100%;height:340px;border:0;margin:0;";
+    frame.style.colorScheme = COLOR_SCHEMES[theme] || "light";
     return frame;
   };
 
@@ -48,7 +52,7 @@
       this._waiting = [];
       this.ready = new Promise((resolve, reject) => Object.assign(this, { _isReady: resolve, _isNot: reject }));
       this.ready.catch(() => {});
-      this._frame = frameFor(base, options.title);
+      this._frame = frameFor(base, options);
       this._onLoaded = this._onLoaded.bind(this);
       window.addEventListener("message", this._onLoaded);
       this._timer = setTimeout(() => this._unavailable({ code: "no_connection" }), LOADED_WITHIN);
