@@ -31,7 +31,7 @@ _resumption = Resumption(
 
 
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Look once at every job under way (some five hundred at most); answers how many there are and how many were taken up."""
+    """Look once at the jobs under way (five hundred at most); answers how many there are and how many it took up."""
     sandbox_clock.refresh()
     found = _resumption.run()
     _journal.count(ImportsUnderWay=found.under_way, ImportsResumed=found.resumed)

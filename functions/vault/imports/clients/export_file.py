@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from vault.imports.clients.openpgp import Undecryptable
 from vault.imports.clients.sources import Listed
@@ -28,7 +28,7 @@ _MEMBERS: Final = {
 _UNREADABLE: Final = "The file could not be decrypted: it is damaged, or encrypted to another key"
 _NOT_A_TABLE: Final = "The file is neither a CSV table with the columns of an export nor a JSON list of customers"
 
-Opened = Callable[[], AbstractContextManager[IO[bytes]]]
+Opened = Callable[[], AbstractContextManager[io.BufferedReader]]
 """Begins to decrypt the file, from its start."""
 
 
@@ -43,23 +43,30 @@ class ExportFile:
         self._opened = opened
 
     def listing(self, after: str | None) -> Iterator[Listed]:
-        skipped = int(after or 0)
         try:
             with self._opened() as clear:
-                for entry in _entries(io.BufferedReader(clear)):  # type: ignore[arg-type]
-                    if entry.row > MOST_ROWS:
-                        raise SourceRefused(f"The file has more than {MOST_ROWS} cards")
-                    if entry.row > skipped:
-                        yield Listed((entry,), str(entry.row))
+                is_empty = not clear.peek(1)
+                if not is_empty:
+                    yield from _after(_entries(clear), int(after or 0))
         except Undecryptable:
             raise SourceRefused(_UNREADABLE) from None
-        except (csv.Error, UnicodeError, ValueError):
+        except (csv.Error, UnicodeError, ValueError, RecursionError):
             raise SourceRefused(_NOT_A_TABLE) from None
+        if is_empty:
+            raise SourceRefused(_NOT_A_TABLE)
 
     def fetch(self, entry: Entry) -> Mapping[str, Any]:
         if entry.card is None:
             raise RowProblem("source_error", "The row holds no card")
         return entry.card
+
+
+def _after(entries: Iterator[Entry], skipped: int) -> Iterator[Listed]:
+    for entry in entries:
+        if entry.row > MOST_ROWS:
+            raise SourceRefused(f"The file has more than {MOST_ROWS} cards")
+        if entry.row > skipped:
+            yield Listed((entry,), str(entry.row))
 
 
 def _entries(clear: io.BufferedReader) -> Iterator[Entry]:
@@ -70,13 +77,17 @@ def _entries(clear: io.BufferedReader) -> Iterator[Entry]:
 
 
 def _of_csv(clear: io.BufferedReader) -> Iterator[Entry]:
-    rows = csv.DictReader(io.TextIOWrapper(clear, "utf-8-sig", newline=""))
-    if not set(_REQUIRED) <= set(rows.fieldnames or ()):
-        raise SourceRefused(_NOT_A_TABLE)
-    for number, row in enumerate(rows, 1):
-        card = {member: row.get(f"card.{column}") or None for member, column in _MEMBERS.items()}
-        key = next((row[name] for name in _IDS if row.get(name)), None)
-        yield Entry(number, key, card=card)
+    text = io.TextIOWrapper(clear, "utf-8-sig", newline="")
+    try:
+        rows = csv.DictReader(text)
+        if not set(_REQUIRED) <= set(rows.fieldnames or ()):
+            raise SourceRefused(_NOT_A_TABLE)
+        for number, row in enumerate(rows, 1):
+            card = {member: row.get(f"card.{column}") or None for member, column in _MEMBERS.items()}
+            key = next((row[name] for name in _IDS if row.get(name)), None)
+            yield Entry(number, key, card=card)
+    finally:
+        text.detach()  # or it would close what is not its own
 
 
 def _of_json(clear: io.BufferedReader) -> Iterator[Entry]:

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Final
+from typing import IO, Final, cast
 
 _KEY_BYTES_MOST: Final = 64 * 1024
 _USER_ID: Final = "Tollgate card import"
@@ -36,7 +36,7 @@ def generate() -> tuple[str, str, bytes]:
 
 
 @contextmanager
-def decrypted(pieces: Iterator[bytes], private_key: bytes) -> Iterator[IO[bytes]]:
+def decrypted(pieces: Iterator[bytes], private_key: bytes) -> Iterator[io.BufferedReader]:
     """The clear text of a message, binary or armoured, as a file to read.
 
     Raises:
@@ -54,9 +54,7 @@ def decrypted(pieces: Iterator[bytes], private_key: bytes) -> Iterator[IO[bytes]
     trouble: list[Exception] = []
     feeder = threading.Thread(target=_feed, args=(child.stdin, pieces, trouble), daemon=True)
     feeder.start()
-    output = child.stdout
-    if output is None:
-        raise RuntimeError("the child was started without a pipe")
+    output = cast("io.BufferedReader", child.stdout)
     try:
         yield output
         _settle(child, feeder, trouble)
