@@ -46,12 +46,13 @@ class FakeKms:
     def re_encrypt(
         self,
         CiphertextBlob: bytes,  # noqa: N803
+        SourceKeyId: str,  # noqa: N803
         SourceEncryptionContext: Mapping[str, str],  # noqa: N803
         DestinationKeyId: str,  # noqa: N803
         DestinationEncryptionContext: Mapping[str, str],  # noqa: N803
     ) -> dict[str, Any]:
         self.calls.append("re_encrypt")
-        key = self._unwrap(DestinationKeyId, CiphertextBlob, SourceEncryptionContext)
+        key = self._unwrap(SourceKeyId, CiphertextBlob, SourceEncryptionContext)
         return {"CiphertextBlob": self._wrap(DestinationKeyId, key, DestinationEncryptionContext)}
 
     def _key(self, key_id: str, generation: int) -> AESGCM:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.environment import DEPLOYMENT
+from tests.support.faults import deaths
 from tests.support.keys import FakeKms, WrongCiphertext
-from tollgate import aws
-from tollgate.crypto.keyring import CACHE_SECONDS, CannotOpen, Keyring
+from tollgate import aws, clock
+from tollgate.crypto.keyring import CACHE_SECONDS, CannotOpen, Keyring, number_of
 from tollgate.crypto.keys import Kms
 from tollgate.store.table import Table
 
@@ -136,6 +137,91 @@ def test_rewrapping_follows_a_change_of_the_key_material(table: Table, service: 
     assert row is not None
     assert row["wrapped"][0] == 1
     assert ring(table, service).open(owner, CONTEXT, sealed) == b"x"
+
+
+def test_rewrapping_leaves_alone_what_was_wrapped_since(
+    table: Table, service: FakeKms, owner: str, held_clock: Any
+) -> None:
+    keyring = ring(table, service)
+    keyring.seal(owner, CONTEXT, b"x")
+    held_clock.advance(days=1)
+    day = clock.iso(clock.now())
+    keyring.rotate(owner)
+    assert keyring.rewrap(owner, wrapped_before=day) == 1
+    assert keyring.rewrap(owner, wrapped_before=day) == 0
+    held_clock.advance(days=1)
+    assert keyring.rewrap(owner, wrapped_before=clock.iso(clock.now())) == 2
+
+
+def test_many_who_rewrap_at_once_leave_a_key_that_opens(table: Table, service: FakeKms, owner: str) -> None:
+    keyring = ring(table, service)
+    sealed = keyring.seal(owner, CONTEXT, b"x")
+    service.rotate_material()
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: ring(table, service).rewrap(owner), range(8)))
+    assert sum(counts) >= 1
+    assert ring(table, service).open(owner, CONTEXT, sealed) == b"x"
+
+
+def test_a_record_is_sealed_anew_once_for_each_rotation(table: Table, service: FakeKms, owner: str) -> None:
+    keyring = ring(table, service)
+    old = keyring.seal(owner, CONTEXT, b"x")
+    assert keyring.reseal(owner, CONTEXT, old) is None
+    keyring.rotate(owner)
+    renewed = keyring.reseal(owner, CONTEXT, old)
+    assert renewed is not None
+    assert (number_of(old), number_of(renewed)) == (1, 2)
+    assert ring(table, service).open(owner, CONTEXT, renewed) == b"x"
+    assert keyring.reseal(owner, CONTEXT, renewed) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"\x01", b"x" * 200])
+def test_what_is_no_sealed_record_has_no_number(text: bytes) -> None:
+    with pytest.raises(CannotOpen):
+        number_of(text)
+
+
+def test_the_newest_key_is_known_with_its_age(table: Table, service: FakeKms, owner: str, held_clock: Any) -> None:
+    keyring = ring(table, service)
+    assert keyring.newest(owner) is None
+    keyring.digest(owner, "a", b"x")
+    assert keyring.newest(owner) is None
+    keyring.seal(owner, CONTEXT, b"x")
+    assert keyring.newest(owner) == (1, clock.iso(clock.now()))
+    held_clock.advance(days=1)
+    keyring.rotate(owner)
+    assert keyring.newest(owner) == (2, clock.iso(clock.now()))
+
+
+def test_every_owner_is_found_in_order(table: Table, service: FakeKms) -> None:
+    keyring = Keyring(table, Kms(service, "key"), f"owners-{uuid.uuid4()}")
+    owners = sorted(str(uuid.uuid4()) for _ in range(7))
+    for number, each in enumerate(owners):
+        if number % 2:
+            keyring.seal(each, CONTEXT, b"x")
+        else:
+            keyring.digest(each, "a", b"x")
+    found: list[str] = []
+    while page := keyring.owners(found[-1] if found else "", 3):
+        found += page
+    assert found == owners
+
+
+def test_no_key_is_made_whose_owner_is_not_noted(table: Table, service: FakeKms) -> None:
+    """A key that upkeep does not find would never be wrapped anew."""
+    name = f"deaths-{uuid.uuid4()}"
+    for _ in deaths(
+        table.client, lambda: Keyring(table, Kms(service, "key"), name).seal(str(uuid.uuid4()), CONTEXT, b"")
+    ):
+        keyring = Keyring(table, Kms(service, "key"), name)
+        noted = set(keyring.owners("", 100))
+        keyed = {owner for owner in noted if keyring.newest(owner)}
+        rows = table.client.scan(
+            TableName=table.name, FilterExpression="begins_with(pk, :p)",
+            ExpressionAttributeValues={":p": {"S": f"KEYS#{name}#"}},
+        )["Items"]  # fmt: skip
+        assert {row["pk"]["S"].rpartition("#")[2] for row in rows} == keyed
+        assert keyed <= noted
 
 
 def test_writers_who_meet_at_the_first_key_agree_on_one(table: Table, service: FakeKms, owner: str) -> None:

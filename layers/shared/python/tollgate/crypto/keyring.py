@@ -1,7 +1,8 @@
 """Data keys of an owner, wrapped in a table and held in clear for minutes.
 
 Access patterns (`pk`, `sk`):
-    all data keys of an owner, newest first   `KEYS#<owner>`, `<purpose>#<number>`
+    all data keys of an owner, newest first   `KEYS#<keyring>#<owner>`, `<purpose>#<number>`
+    all owners of a keyring                   `KEY-OWNERS#<keyring>`,   `<owner>`
 
 An owner (an account, or the platform) has a sequence of numbered data keys per purpose. New records are sealed under
 the newest; each sealed record names the number it needs, so rotation is one new row and nothing else. Re-wrapping after
@@ -19,6 +20,7 @@ is destroyed with the record cannot be opened by the holder of the data key. The
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -120,19 +122,34 @@ class Keyring:
         self._newest.pop((owner, "seal"), None)
         return self._newest_number(owner, "seal", fresh=True)
 
-    def rewrap(self, owner: str) -> int:
-        """Wrap every data key of the owner under the newest KMS key material; answers how many were."""
-        rows = self._table.query(self._partition(owner))
-        for row in rows:
+    def rewrap(self, owner: str, *, wrapped_before: str | None = None) -> int:
+        """Wrap the owner's data keys under the newest KMS key material: all, or those last wrapped before a moment
+        (RFC 3339, UTC). Answers how many were."""
+        count = 0
+        for row in self._table.query(self._partition(owner)):
+            if wrapped_before is not None and str(row.get("rewrapped_at", row["created_at"])) >= wrapped_before:
+                continue
             purpose, _, number = row["sk"].partition("#")
             renewed = self._service.rewrap(row["wrapped"], self._context(owner, purpose, int(number)))
-            self._table.update(
-                row["pk"], row["sk"], "SET #wrapped = :new, rewrapped_at = :at",
-                values={":new": renewed, ":old": row["wrapped"], ":at": clock.iso(clock.now())},
-                names={"#wrapped": "wrapped"},
-                condition="#wrapped = :old",
-            )  # fmt: skip
-        return len(rows)
+            with contextlib.suppress(ConditionFailed):  # somebody else has just done it
+                self._table.update(
+                    row["pk"], row["sk"], "SET #wrapped = :new, rewrapped_at = :at",
+                    names={"#wrapped": "wrapped"},
+                    values={":new": renewed, ":old": row["wrapped"], ":at": clock.iso(clock.now())},
+                    condition="#wrapped = :old",
+                )  # fmt: skip
+                count += 1
+        return count
+
+    def owners(self, after: str, limit: int) -> list[str]:
+        """Up to `limit` owners that have data keys here, in order, behind `after` (empty: from the first)."""
+        rows = self._table.query(_owners(self._name), low=f"{after}\x00", limit=limit, project=("sk",))
+        return [str(row["sk"]) for row in rows]
+
+    def newest(self, owner: str) -> tuple[int, str] | None:
+        """The number of the newest data key for sealing and when it was made (RFC 3339); None without one."""
+        rows = self._table.query(self._partition(owner), prefix="seal#", limit=1, descending=True)
+        return (int(rows[0]["sk"].partition("#")[2]), str(rows[0]["created_at"])) if rows else None
 
     def _newest_number(self, owner: str, purpose: Purpose, *, fresh: bool = False) -> int:
         cached = self._newest.get((owner, purpose))
@@ -154,7 +171,10 @@ class Keyring:
         return newest
 
     def _create(self, owner: str, purpose: Purpose, number: int) -> None:
-        """Store a new data key; when another writer was first, theirs is the one."""
+        """Store a new data key; when another writer was first, theirs is the one. The owner is noted before, so that
+        upkeep never misses a key."""
+        if number == 1:
+            self._table.put({"pk": _owners(self._name), "sk": owner})
         _, wrapped = self._service.generate(self._context(owner, purpose, number))
         row = {
             "pk": self._partition(owner),
@@ -189,6 +209,10 @@ class Keyring:
 
     def _context(self, owner: str, purpose: str, number: int) -> dict[str, str]:
         return {"keyring": self._name, "owner": owner, "purpose": purpose, "number": str(number)}
+
+
+def _owners(name: str) -> str:
+    return f"KEY-OWNERS#{name}"
 
 
 def number_of(sealed: bytes) -> int:

@@ -47,6 +47,7 @@ class Kms:
     def rewrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         answer = self._client.re_encrypt(
             CiphertextBlob=wrapped,
+            SourceKeyId=self._key_id,
             SourceEncryptionContext=dict(context),
             DestinationKeyId=self._key_id,
             DestinationEncryptionContext=dict(context),
