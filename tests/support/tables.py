@@ -62,3 +62,13 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise TimeoutError("the database did not start")
+
+
+def items(client: Any, table: str, prefix: str) -> list[dict[str, Any]]:
+    """Every item of a table whose partition key begins so, as DynamoDB has it; all pages of the scan."""
+    pages = client.get_paginator("scan").paginate(
+        TableName=table,
+        FilterExpression="begins_with(pk, :prefix)",
+        ExpressionAttributeValues={":prefix": {"S": prefix}},
+    )
+    return [item for page in pages for item in page["Items"]]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.environment import DEPLOYMENT
 from tests.support.http import Merchant, Response
+from tests.support.tables import items
 from tests.vault.tokens.samples import CARD
 from tollgate import aws
 from vault.tokens.handler import handler
@@ -97,7 +98,4 @@ def test_the_record_holds_neither_card_nor_key_nor_answer_in_clear(merchant: Mer
 
 
 def _items(prefix: str) -> list[dict[str, Any]]:
-    answer = aws.dynamodb().scan(
-        TableName=TABLE, FilterExpression="begins_with(pk, :p)", ExpressionAttributeValues={":p": {"S": prefix}}
-    )
-    return list(answer["Items"])
+    return items(aws.dynamodb(), TABLE, prefix)

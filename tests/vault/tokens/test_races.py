@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.environment import DEPLOYMENT
 from tests.support.http import Merchant
+from tests.support.tables import items
 from tests.vault.tokens.samples import CARD
 from tollgate import aws, config
 from vault.tokens.handler import handler
@@ -36,12 +37,11 @@ def import_card(merchant: Merchant, **changes: Any) -> str:
 
 def events_of(token_id: str) -> list[str]:
     """The announcements of a token, oldest first."""
-    answer = aws.dynamodb().scan(
-        TableName=TABLE,
-        FilterExpression="begins_with(pk, :p) AND subject = :s",
-        ExpressionAttributeValues={":p": {"S": "OUTBOX#"}, ":s": {"S": token_id}},
-    )
-    return [each["type"]["S"] for each in sorted(answer["Items"], key=lambda item: item["created_at"]["S"])]
+    return [each["type"]["S"] for each in sorted(_announced(token_id), key=lambda item: item["created_at"]["S"])]
+
+
+def _announced(token_id: str) -> list[dict[str, Any]]:
+    return [item for item in items(aws.dynamodb(), TABLE, "OUTBOX#") if item["subject"]["S"] == token_id]
 
 
 def test_of_many_deletes_one_succeeds_and_is_announced_once(merchant: Merchant) -> None:
@@ -99,11 +99,6 @@ def test_a_security_code_is_gone_after_an_hour_or_its_use(
 
 def test_what_is_announced_is_the_public_form(merchant: Merchant) -> None:
     token = merchant.send("POST", "/cde-import", json_body=CARD).json
-    answer = aws.dynamodb().scan(
-        TableName=TABLE,
-        FilterExpression="begins_with(pk, :p) AND subject = :s",
-        ExpressionAttributeValues={":p": {"S": "OUTBOX#"}, ":s": {"S": token["id"]}},
-    )
-    (record,) = answer["Items"]
+    (record,) = _announced(token["id"])
     assert json.loads(record["payload"]["S"]) == {"token": token}
     assert CARD["account_number"] not in repr(record)
