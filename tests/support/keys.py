@@ -20,7 +20,7 @@ class WrongCiphertext(Exception):
 
 
 class FakeKms:
-    """One key per key id, the same in every process of a test; `generation` is what a rotation of the key material changes."""
+    """One key per key id, the same in every process of a test; a rotation of the key material changes `generation`."""
 
     def __init__(self) -> None:
         self._material: dict[tuple[str, int], bytes] = {}

@@ -11,6 +11,7 @@ import pytest
 from tests.support.environment import DEPLOYMENT
 from tests.support.faults import deaths
 from tests.support.keys import FakeKms, WrongCiphertext
+from tests.support.tables import items
 from tollgate import aws, clock
 from tollgate.crypto.keyring import CACHE_SECONDS, CannotOpen, Keyring, number_of
 from tollgate.crypto.keys import Kms
@@ -216,10 +217,7 @@ def test_no_key_is_made_whose_owner_is_not_noted(table: Table, service: FakeKms)
         keyring = Keyring(table, Kms(service, "key"), name)
         noted = set(keyring.owners("", 100))
         keyed = {owner for owner in noted if keyring.newest(owner)}
-        rows = table.client.scan(
-            TableName=table.name, FilterExpression="begins_with(pk, :p)",
-            ExpressionAttributeValues={":p": {"S": f"KEYS#{name}#"}},
-        )["Items"]  # fmt: skip
+        rows = items(table.client, table.name, f"KEYS#{name}#")
         assert {row["pk"]["S"].rpartition("#")[2] for row in rows} == keyed
         assert keyed <= noted
 
