@@ -9,9 +9,14 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
     {
         ("control.notifications", "control.provisioning"),  # where an account's notifications go, what signs them
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
+        ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations
+        ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result
+        ("threeds.authentications", "vault.tokens"),  # an AReq carries the card behind a token
         ("vault.forward", "vault.tokens"),  # the proxy fills in the card behind a token
         ("vault.imports", "vault.tokens"),  # rows of another vault become tokens
         ("vault.token_reports", "vault.tokens"),  # the report goes through all tokens
+        ("vault.keys", "vault.merchants"),  # encryption keys of merchants follow to a new data key
+        ("vault.keys", "vault.tokens"),  # so do cards and network tokens
         ("vault.network_tokens", "vault.merchants"),  # payment data is sealed with a merchant's key
         ("vault.network_tokens", "vault.tokens"),  # a network token stands for a token's card
         ("vault.sessions", "vault.tokens"),  # a session makes a token; one schedule ends both

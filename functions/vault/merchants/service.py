@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tollgate import ids
-from tollgate.crypto.keyring import Keyring, Resealed
+from tollgate.crypto.keyring import CannotOpen, Keyring, Resealed
 from tollgate.errors import Contended, Fault, Forbidden, Invalid
 from tollgate.http.message import encode
 from tollgate.store.idempotency import Once
@@ -101,14 +101,18 @@ class MerchantService:
     def reseal(self, account_id: str, after: int, limit: int) -> Resealed:
         """Seal encryption keys under the account's newest data key, of up to `limit` merchants behind a place."""
         reached, found = self._repository.sealed_keys_after(account_id, after, limit)
-        changed = 0
+        changed = unreadable = 0
         for merchant_id, old in found.items():
-            renewed = self._keyring.reseal(account_id, key_context(merchant_id), old)
+            try:
+                renewed = self._keyring.reseal(account_id, key_context(merchant_id), old)
+            except CannotOpen:
+                unreadable += 1
+                continue
             if renewed is not None:
                 changed += self._repository.replace_sealed_key(account_id, merchant_id, old, renewed)
         last = self._repository.last_sequence(account_id)
         place = last if reached is None else reached
-        return Resealed(place, changed, max(last - place, 0))
+        return Resealed(place, changed, max(last - place, 0), unreadable)
 
     def page(self, account_id: str, selection: Selection, by_name: bool) -> Page:
         if by_name:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from tollgate import events, ids
-from tollgate.crypto.keyring import Keyring, Resealed
+from tollgate.crypto.keyring import CannotOpen, Keyring, Resealed
 from tollgate.errors import Contended
 from tollgate.http.message import encode
 from tollgate.store.idempotency import NOT_CLAIMED, Once
@@ -156,16 +156,20 @@ class TokenService:
     def reseal(self, account_id: str, after: int, limit: int) -> Resealed:
         """Seal cards and network tokens under the account's newest data key, of up to `limit` tokens behind a place."""
         reached, found = self._repository.sealed_after(account_id, after, limit)
-        changed = 0
+        changed = unreadable = 0
         for sealed in found:
             for attribute, old in sealed.parts.items():
                 bound = {"record": attribute.replace("_", "-"), "token": sealed.token_id}
-                renewed = self._keyring.reseal(account_id, bound, old)
+                try:
+                    renewed = self._keyring.reseal(account_id, bound, old)
+                except CannotOpen:
+                    unreadable += 1
+                    continue
                 if renewed is not None:
                     changed += self._repository.replace_sealed(account_id, sealed, attribute, renewed)
         last = self._repository.last_sequence(account_id)
         place = last if reached is None else reached
-        return Resealed(place, changed, max(last - place, 0))
+        return Resealed(place, changed, max(last - place, 0), unreadable)
 
     def find(self, account_id: str, token_id: str) -> Token:
         """A live token, or TokenNotFound."""

@@ -54,11 +54,12 @@ class CannotOpen(Exception):
 @dataclass(frozen=True, slots=True)
 class Resealed:
     """How far sealing an owner's records anew came: the place reached, how many were, how many places are left at
-    most."""
+    most, and how many records could not be opened."""
 
     reached: int
     changed: int
     left: int
+    unreadable: int = 0
 
 
 class Keyring:
@@ -147,9 +148,14 @@ class Keyring:
         return [str(row["sk"]) for row in rows]
 
     def newest(self, owner: str) -> tuple[int, str] | None:
-        """The number of the newest data key for sealing and when it was made (RFC 3339); None without one."""
+        """The number of the newest data key for sealing, which is used from now on, and when it was made (RFC 3339);
+        None without one."""
         rows = self._table.query(self._partition(owner), prefix="seal#", limit=1, descending=True)
-        return (int(rows[0]["sk"].partition("#")[2]), str(rows[0]["created_at"])) if rows else None
+        if not rows:
+            return None
+        number = int(rows[0]["sk"].partition("#")[2])
+        self._newest[(owner, "seal")] = (self._monotonic(), number)
+        return number, str(rows[0]["created_at"])
 
     def _newest_number(self, owner: str, purpose: Purpose, *, fresh: bool = False) -> int:
         cached = self._newest.get((owner, purpose))

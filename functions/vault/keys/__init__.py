@@ -1,0 +1,1 @@
+"""Upkeep of data keys: re-wrapping them, and sealing old records under new ones."""
