@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Credential = Literal["api_key", "id_token"]
+Credential = Literal["api_key", "id_token", "access_token"]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """An authenticated caller, acting for one account (the tenant of everything).
 
-    `subject` names the credential for logs and audit: a key id or an OpenID subject, never the secret.
+    `subject` names the credential for logs and audit: a key id, an OpenID subject or a client id, never the secret.
     """
 
     account_id: str

@@ -1,0 +1,1 @@
+"""Risk decisions: rulesets, conditions, velocity, blacklist, decisions (the Specter API)."""
