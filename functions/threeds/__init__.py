@@ -1,0 +1,1 @@
+"""Standalone 3-D Secure: the 3-D Secure server, and simulators of the parties it speaks to."""

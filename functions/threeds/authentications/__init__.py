@@ -1,0 +1,1 @@
+"""Authentications of cardholders by EMV 3-D Secure, for payments that are made elsewhere."""

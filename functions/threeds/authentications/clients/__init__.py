@@ -1,0 +1,1 @@
+"""Who an authentication is asked of."""

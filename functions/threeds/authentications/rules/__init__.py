@@ -1,0 +1,1 @@
+"""What holds of authentications: pure."""
