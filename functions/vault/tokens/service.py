@@ -115,21 +115,21 @@ class TokenService:
 
     def reveal_security_code(self, token: Token) -> str | None:
         """The security code, if it was given less than 60 minutes ago and not used up."""
-        sealed = self._repository.sealed_security_code(token)
+        sealed = self._repository.codes.sealed(token)
         return self._codes.open(token.account_id, _bound_to(token), sealed).decode() if sealed else None
 
     def take_security_code(self, token: Token) -> str | None:
         """The security code, for this caller alone until it is given back. A caller who dies keeps it for good."""
-        sealed = self._repository.take_security_code(token)
+        sealed = self._repository.codes.take(token)
         return self._codes.open(token.account_id, _bound_to(token), sealed).decode() if sealed else None
 
     def give_back_security_code(self, token: Token) -> None:
         """Let others have the security code that was taken: it did not serve its purpose."""
-        self._repository.give_back_security_code(token)
+        self._repository.codes.give_back(token)
 
     def use_up_security_code(self, token: Token) -> None:
         """Forget the security code: it served its purpose (PCI DSS 3.3.1)."""
-        self._repository.forget_security_code(token)
+        self._repository.codes.forget(token)
 
     def settle_network_token(self, before: Token, status: NetworkTokenStatus, details: bytes | None = None) -> Token:
         """Give a token its network token's status (and what there is to know about it, sealed), and announce it.
@@ -241,7 +241,7 @@ class TokenService:
             if new.card.security_code is not None:
                 code = new.card.security_code.encode()
                 sealed = self._codes.seal(token.account_id, _bound_to(token), code)
-                self._repository.insert_security_code(transaction, token, sealed)
+                self._repository.codes.insert(transaction, token, sealed)
             _announce(self._repository, transaction, "token.created", token, view(token))
 
 
@@ -273,7 +273,7 @@ class TokenExpiry:
 
     def due_codes(self) -> Iterator[Callable[[], int]]:
         """Security codes that are past their time now, in batches."""
-        for codes in self._repository.due_codes():
+        for codes in self._repository.codes.due():
             yield partial(self._end_codes, codes)
 
     def count_due(self) -> int:
@@ -301,7 +301,7 @@ class TokenExpiry:
         raise Contended
 
     def _end_codes(self, codes: Sequence[Due]) -> int:
-        self._repository.remove_codes(codes)
+        self._repository.codes.remove(codes)
         return len(codes)
 
 
