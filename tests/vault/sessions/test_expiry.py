@@ -17,6 +17,7 @@ from tests.vault.sessions.clients import CARD, Client
 from tollgate import aws
 from tollgate.errors import Contended
 from tollgate.store.table import Table
+from vault.merchants import handler as merchants
 from vault.sessions import handler as sessions
 from vault.sessions import worker
 from vault.tokens import handler as tokens
@@ -25,6 +26,13 @@ from vault.tokens.service import TokenExpiry
 
 VAULT = DEPLOYMENT.tables["VaultTable"].name
 EPHEMERAL = DEPLOYMENT.tables["VaultEphemeralTable"].name
+MERCHANT = {
+    "company_city": "Berlin",
+    "country_code": "DE",
+    "legal_name": "Example Merchant",
+    "website_url": "https://example.com",
+    "3ds_enabled": True,
+}
 SANDBOX = DEPLOYMENT.tables["SandboxTable"].name
 
 
@@ -80,6 +88,13 @@ class TestTokens:
         begins, ends = (held_clock.at.fromisoformat(token[name]) for name in ("created_at", "expires_at"))
         assert (ends - begins).total_seconds() == 2_592_000
         assert len(token["created_at"]) == len(token["expires_at"])
+
+    def test_get_no_network_token_where_lasting_ones_do(self, merchant: Merchant) -> None:
+        onboarded = merchant.at(merchants.handler).send("POST", "/merchants", json_body=MERCHANT)
+        assert onboarded.status == 200
+        lasting = open_session(merchant, bypass_identification=True).hand_over().json["data"]["token_id"]
+        statuses = [read(merchant, each).json["network_token_status"] for each in (lasting, ephemeral(merchant))]
+        assert statuses == ["pending", "not_available"]
 
     def test_count_from_their_own_creation(self, merchant: Merchant, held_clock: Any) -> None:
         client = open_session(merchant, expiration_time=1)
