@@ -46,7 +46,7 @@ def set_up(layout: Layout, say: Say) -> None:
 def _set_up_ministack(layout: Layout, say: Say) -> None:
     home = layout.tools / "ministack"
     requirements = PINS / "ministack-requirements.txt"
-    wanted = _digest([requirements], f"{sys.version_info[:2]} {home}")  # an environment cannot be moved
+    wanted = _digest([requirements], f"{sys.version_info[:2]} {home.resolve()}")  # an environment cannot be moved
     if _read(home / ".stamp") == wanted and layout.ministack.exists():
         return
     say("Installing ministack into .tools/ministack")
