@@ -15,6 +15,7 @@ from local.processes import replace_file
 from local.workers import Outcome
 
 ACCOUNTS = ("demo", "other")
+_RISK = {"edition": "connect", "pci_level": "SAQ_D"}
 Provision = Callable[[bytes], Awaitable[Outcome]]
 Account = dict[str, Any]
 
@@ -56,7 +57,7 @@ class Credentials:
         return content if is_whole else None
 
     async def _create(self, name: str) -> Account:
-        answer = await self._call({"action": "create_account", "name": name})
+        answer = await self._call({"action": "create_account", "name": name, "risk": _RISK | {"audience": name}})
         if not isinstance(answer, dict) or "id" not in answer:
             raise ProvisioningError("the provisioning function answered without an account id")
         return answer

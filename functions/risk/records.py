@@ -17,11 +17,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from risk.velocity import Counted
 from tollgate.crypto.keyring import Keyring
-from tollgate.store.items import Item
 
 SHARDS: Final = "0123456789abcdef"
 _UUID_VERSION_AT: Final = 14
@@ -74,7 +73,7 @@ def entry_id(keyring: Keyring, account_id: str, path: str, value: str) -> str:
 # ------------------------------------------------------------------ what is active
 
 
-def counted_of(item: Item | None) -> list[dict[str, Counted]]:
+def counted_of(item: dict[str, Any] | None) -> list[dict[str, Counted]]:
     """What each active ruleset wants counted."""
     contexts = (item or {}).get("contexts", {})
     return [

@@ -40,6 +40,8 @@ class Family:
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     request_headers: Sequence[Mapping[str, Any]] = ()
     idempotency_header: str = ""
+    scopes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(method, path) → the OAuth scope that the route takes, where the family has scopes."""
 
 
 class Document:
@@ -76,14 +78,18 @@ class Document:
             "tags": [route.tag],
             "parameters": self._parameters(route),
             "responses": self._responses(route),
-            "security": [{name: []} for name in sorted(route.access)],
+            "security": [{name: self._scopes(route)} for name in sorted(route.access)],
         }
         if route.description:
             made["description"] = route.description
         if route.body is not None:
-            content = {"application/json": {"schema": self._schema(route.body, "validation")}}
+            content = {route.body_media_type: {"schema": self._schema(route.body, "validation")}}
             made["requestBody"] = {"required": route.body_required, "content": content}
         return made
+
+    def _scopes(self, route: Route) -> list[str]:
+        scope = self._family.scopes.get((route.method, route.path))
+        return [scope] if scope else []
 
     def _parameters(self, route: Route) -> list[dict[str, Any]]:
         made: list[dict[str, Any]] = [

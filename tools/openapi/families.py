@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollgate.dialects.risk import ALL_SCOPES, SCOPES
 from tools.openapi.document import Family
 
 _FAULT = {
@@ -55,6 +56,42 @@ VAULT = Family(
     idempotency_header="x-idempotency-key",
 )
 
+_RISK_ERROR = {
+    "title": "Error",
+    "type": "object",
+    "required": ["classifier", "code", "message"],
+    "properties": {
+        "classifier": {"type": "string", "examples": ["UNAUTHORIZED", "VALIDATION_ERROR"]},
+        "code": {"type": "integer", "description": "The HTTP status"},
+        "message": {"type": "string"},
+        "validation_errors": {"type": "array", "items": _FAULT},
+    },
+}
+
+RISK = Family(
+    title="Tollgate risk",
+    version="1.0",
+    description="Risk decisions: rulesets, velocity, blacklist, lifecycle events, backends, interceptors.",
+    error=_RISK_ERROR,
+    security={
+        "oauth2": {
+            "type": "oauth2",
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": "/oauth2/token",
+                    "scopes": {
+                        scope: ", ".join(" ".join(route) for route, taken in SCOPES.items() if taken == scope)
+                        for scope in sorted(ALL_SCOPES)
+                    },
+                }
+            },
+        },
+        "client": {"type": "http", "scheme": "basic", "description": "Client id and client secret"},
+    },
+    idempotency_header="Idempotency-Key",
+    scopes=SCOPES,
+)
+
 PLATFORM = Family(
     title="Tollgate platform and sandbox",
     version="1.0",
@@ -66,6 +103,7 @@ PLATFORM = Family(
 
 FAMILIES: dict[str, tuple[Family, tuple[str, ...]]] = {
     "vault": (VAULT, ("vault", "threeds")),
+    "risk": (RISK, ("risk", "control/oauth")),
     "platform": (PLATFORM, ("control/health", "control/documents", "control/sandbox")),
 }
 """Document name → its family and the folders whose `handler.py` it covers. A group whose routes follow another family's

@@ -22,11 +22,20 @@ class Payload(RequestModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class RiskOptions(Payload):
+    """An account's risk instance: its name as an audience (unique in the deployment), edition and PCI level."""
+
+    audience: Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")] | None = None
+    edition: Literal["core", "connect"] | None = None
+    pci_level: Literal["SAQ_A", "SAQ_D", "ROC"] | None = None
+
+
 class AccountOptions(Payload):
-    """What an account can be given at creation and later; `null` takes it away."""
+    """What an account can be given at creation and later; `null` takes it away (the risk instance stays as it is)."""
 
     notification_url: HttpUrl | None = None
     forward_destinations: Annotated[list[HttpUrl], Field(max_length=MOST_DESTINATIONS)] | None = None
+    risk: RiskOptions | None = None
 
 
 class CreateAccount(AccountOptions):
@@ -60,6 +69,20 @@ class RotateHmacKey(Payload):
     grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE_SECONDS)] = DEFAULT_GRACE_SECONDS
 
 
+class RotateClientSecret(Payload):
+    """A new secret of the account's OAuth client; the former one holds on for `grace_seconds`."""
+
+    action: Literal["rotate_client_secret"]
+    account_id: UuidStr
+    grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE_SECONDS)] = DEFAULT_GRACE_SECONDS
+
+
+class RotateSigningKey(Payload):
+    """A new key for the access tokens of the whole deployment; tokens of the former one hold until they end."""
+
+    action: Literal["rotate_signing_key"]
+
+
 class OidcMember(Payload):
     """A person: who they are at which issuer, under which client id the issuer names us."""
 
@@ -81,7 +104,16 @@ class RemoveOidcMember(OidcMember):
     action: Literal["remove_oidc_member"]
 
 
-Command = CreateAccount | UpdateAccount | RotateApiKey | RotateHmacKey | AddOidcMember | RemoveOidcMember
+Command = (
+    CreateAccount
+    | UpdateAccount
+    | RotateApiKey
+    | RotateHmacKey
+    | RotateClientSecret
+    | RotateSigningKey
+    | AddOidcMember
+    | RemoveOidcMember
+)
 
 
 COMMANDS: dict[str, type[Command]] = {
@@ -89,6 +121,8 @@ COMMANDS: dict[str, type[Command]] = {
     "update_account": UpdateAccount,
     "rotate_api_key": RotateApiKey,
     "rotate_hmac_key": RotateHmacKey,
+    "rotate_client_secret": RotateClientSecret,
+    "rotate_signing_key": RotateSigningKey,
     "add_oidc_member": AddOidcMember,
     "remove_oidc_member": RemoveOidcMember,
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from control.provisioning.errors import AccountNotFound
+from control.provisioning.errors import AccountNotFound, AudienceTaken
 from tollgate import clock
 from tollgate.auth import records
-from tollgate.errors import Contended
+from tollgate.auth.access_tokens import SigningKeys
+from tollgate.crypto.keyring import Keyring
+from tollgate.errors import Contended, Fault
 from tollgate.store.items import Item
 from tollgate.store.table import ConditionFailed, Table
 from tollgate.store.transaction import Transaction
@@ -105,6 +107,69 @@ class IdentityRepository:
             )  # fmt: skip
         except ConditionFailed:
             raise Contended from None
+
+    # ------------------------------------------------------------------ the risk instance and its client
+
+    def find_instance(self, account_id: str) -> Item | None:
+        return self._table.get(*records.risk_instance_key(account_id))
+
+    def audience_owner(self, audience: str) -> str | None:
+        item = self._table.get(*records.audience_key(audience))
+        return str(item["account_id"]) if item else None
+
+    def insert_instance(
+        self, transaction: Transaction, account_id: str, settings: Mapping[str, Any], client_id: str
+    ) -> None:
+        """A new instance; its audience is refused where another account has it."""
+        pk, sk = records.risk_instance_key(account_id)
+        item = {"pk": pk, "sk": sk, "account_id": account_id, "client_id": client_id, **settings}
+        transaction.put(
+            self._table, item, condition="attribute_not_exists(pk)", refusal=lambda _: Contended()
+        )  # fmt: skip
+        self._claim_audience(transaction, account_id, settings["audience"])
+
+    def replace_instance(self, transaction: Transaction, former: Item, settings: Mapping[str, Any]) -> None:
+        """Change an instance that still is as read."""
+        transaction.put(
+            self._table, {**former, **settings},
+            condition="audience = :audience AND edition = :edition AND pci_level = :pci_level",
+            values={f":{name}": former[name] for name in ("audience", "edition", "pci_level")},
+            refusal=lambda _: Contended(),
+        )  # fmt: skip
+        if settings["audience"] != former["audience"]:
+            self._claim_audience(transaction, former["account_id"], settings["audience"])
+            transaction.delete(self._table, *records.audience_key(former["audience"]))
+
+    def _claim_audience(self, transaction: Transaction, account_id: str, audience: str) -> None:
+        pk, sk = records.audience_key(audience)
+        transaction.put(
+            self._table, {"pk": pk, "sk": sk, "account_id": account_id},
+            condition="attribute_not_exists(pk)",
+            refusal=lambda _: AudienceTaken([Fault("$.risk.audience", "belongs to another account")]),
+        )  # fmt: skip
+
+    def insert_client(self, transaction: Transaction, account_id: str, client_id: str, digest: str) -> None:
+        pk, sk = records.oauth_client_key(client_id)
+        item = {"pk": pk, "sk": sk, "account_id": account_id, "family": "risk", "digest": digest}
+        transaction.put(self._table, item, condition="attribute_not_exists(pk)")
+
+    def replace_client_secret(self, client_id: str, digest: str, former_until: int) -> None:
+        self._table.update(
+            *records.oauth_client_key(client_id),
+            "SET former_digest = digest, former_until = :until, digest = :digest",
+            values={":digest": digest, ":until": former_until}, condition="attribute_exists(pk)",
+        )  # fmt: skip
+
+    def ensure_signing_key(self, keyring: Keyring) -> None:
+        """Access tokens can be signed from the first account on. Two first keys at once do no harm: both verify."""
+        keys = SigningKeys(self._table, keyring)
+        if keys.newest() is None:
+            keys.add()
+
+    def add_signing_key(self, keyring: Keyring) -> str:
+        return SigningKeys(self._table, keyring).add().id
+
+    # ------------------------------------------------------------------ OpenID members
 
     def add_member(self, account_id: str, issuer: str, client_id: str, subject: str) -> None:
         """Trust the client at the issuer and enrol the subject, both idempotent."""

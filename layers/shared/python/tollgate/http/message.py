@@ -92,7 +92,7 @@ class Request:
             raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
         return body
 
-    def json(self) -> Any:
+    def json(self, max_depth: int = 32) -> Any:
         """The body as JSON, type unchecked.
 
         Raises:
@@ -101,7 +101,7 @@ class Request:
         from tollgate.models.json_body import parse_json
 
         self._require_json()
-        return parse_json(self.raw_body())
+        return parse_json(self.raw_body(), max_depth)
 
     def parse(self, model: type[M]) -> M:
         """The body as a value of `model`, without coercion.

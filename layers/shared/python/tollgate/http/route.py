@@ -31,6 +31,7 @@ class Route:
     access: frozenset[str]
     body: Any = None
     body_required: bool = True
+    body_media_type: str = "application/json"
     query: Sequence[Parameter] = ()
     answer: Any = None
     status: int = 200

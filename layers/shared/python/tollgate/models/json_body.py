@@ -20,12 +20,11 @@ MAX_NUMBER_CHARACTERS: Final = 64
 MAX_DECIMAL_MAGNITUDE: Final = 40
 
 _NOT_JSON: Final = "The body is not valid JSON"
-_TOO_DEEP: Final = f"The body is nested more than {MAX_DEPTH} levels deep"
 _OUT_OF_RANGE: Final = "The body holds a number that is out of range"
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(body: bytes | str) -> object:
+def parse_json(body: bytes | str, max_depth: int = MAX_DEPTH) -> object:
     """The value of a JSON text of any type: dict, list, str, int, `Decimal`, bool or None.
 
     Raises:
@@ -35,10 +34,10 @@ def parse_json(body: bytes | str) -> object:
     try:
         value: object = _DECODER.decode(text)
     except RecursionError:
-        raise Malformed(_TOO_DEEP) from None
+        raise Malformed(_too_deep(max_depth)) from None
     except ValueError:
         raise Malformed(_NOT_JSON) from None
-    _check_depth(text, value)
+    _check_depth(text, value, max_depth)
     if _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
@@ -55,16 +54,20 @@ def _decoded(body: bytes | str) -> str:
     return text
 
 
-def _check_depth(text: str, value: object) -> None:
+def _check_depth(text: str, value: object, most: int) -> None:
     """Nesting cannot exceed the number of brackets, which is quick to count and settles nearly every body."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+    if text.count("[") + text.count("{") <= most:
         return
     level: list[object] = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(most):
         level = [child for each in level if isinstance(each, (dict, list)) for child in _children(each)]
         if not level:
             return
-    raise Malformed(_TOO_DEEP)
+    raise Malformed(_too_deep(most))
+
+
+def _too_deep(most: int) -> str:
+    return f"The body is nested more than {most} levels deep"
 
 
 def _children(value: dict[str, object] | list[object]) -> list[object]:

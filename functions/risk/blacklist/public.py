@@ -1,0 +1,15 @@
+"""What other groups of the family may ask of the blacklist: to add what a lifecycle event condemns."""
+
+from __future__ import annotations
+
+from risk.blacklist.repository import BlacklistRepository
+from risk.blacklist.service import BlacklistService, NewEntry
+from tollgate.crypto.keyring import Keyring
+from tollgate.store.table import Table
+
+__all__ = ["BlacklistService", "NewEntry", "blacklist_of"]
+
+
+def blacklist_of(table: Table, keyring: Keyring) -> BlacklistService:
+    """The blacklist use cases of a function of the family."""
+    return BlacklistService(BlacklistRepository(table), keyring)

@@ -1,0 +1,1 @@
+"""Decisions: made, read, resolved once."""

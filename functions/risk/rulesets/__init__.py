@@ -1,0 +1,1 @@
+"""Rulesets: drafted, activated, rolled back; one is active per context."""
