@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +104,7 @@ def _snake(name: str) -> str:
 async def _paired(bench: Bench, recorded: Path, token_id: str) -> dict[str, dict[str, list[float]]]:
     """Wall and CPU seconds of both operations and of their bare calls, taken in turns within one run."""
     variables = {"BENCH_RECORDED": str(recorded), "LOG_LEVEL": "INFO"}
-    subjects = {
+    subjects: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         READ: ("bench.subject.tokens", lambda: bench.get(f"/tokens/{token_id}")),
         f"{READ}, bare": ("bench.subject.bare_read", dict[str, Any]),
         IMPORT: ("bench.subject.tokens", bench.import_event),
@@ -247,7 +247,7 @@ def price(bench: Bench) -> report.Table:
 
     at_merchants("POST", "/merchants", merchant)
     second = at_merchants("POST", "/merchants", merchant)["id"]
-    routes = {
+    routes: dict[str, Callable[[], Any]] = {
         IMPORT: lambda: bench.call(bench.import_event()),
         f"{IMPORT} with an idempotency key": keyed,
         READ: lambda: bench.call(bench.get(f"/tokens/{token_id}")),
