@@ -56,7 +56,8 @@ class Shop:
     caller: Merchant
 
     def send(self, method: str, target: str, **arguments: Any) -> Response:
-        return self.caller.send(method, target, **arguments)
+        headers = {"host": "tollgate.test", **arguments.pop("headers", {})}
+        return self.caller.send(method, target, headers=headers, **arguments)
 
     def token(self, account_number: str, **changes: Any) -> str:
         from vault.tokens.handler import handler as tokens

@@ -43,9 +43,7 @@ class Network:
     sent: list[Sent] = field(default_factory=list)
     _obstacles: dict[str, list[Obstacle]] = field(default_factory=dict)
 
-    def request(
-        self, method: str, url: str, headers: Any = (), body: bytes | None = None, **limits: Any
-    ) -> Answer:
+    def request(self, method: str, url: str, headers: Any = (), body: bytes | None = None, **limits: Any) -> Answer:
         assert limits["deadline_seconds"] > 0
         assert limits["max_response_bytes"] > 0
         path = urlsplit(url).path
