@@ -40,6 +40,7 @@ _FORM_PLACEHOLDER: Final = re.compile(
 )
 _FORM_OPENING: Final = re.compile(r"\{\{|%7[Bb]%7[Bb]")
 _FILTER: Final = re.compile(r"[a-z_]{2,32}", re.IGNORECASE)
+_ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 _ESCAPED: Final = re.compile(r"\\.", re.DOTALL)
 _XML_SPECIAL: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
@@ -159,7 +160,7 @@ def _meaning(match: re.Match[str], number: int) -> tuple[str, bool]:
     member = PLACEHOLDERS.get(match["name"])
     if member is None:
         raise BadTemplate.at("$", f"placeholder {number} has a name that is not known")
-    filters = _FILTER.findall(re.sub("%[0-9A-Fa-f]{2}", " ", match["filters"]))
+    filters = _FILTER.findall(_ESCAPE.sub(" ", match["filters"])) if match["filters"] else []
     if any(each != "unwrap" for each in filters):
         raise BadTemplate.at("$", f"placeholder {number} has a filter that is not known")
     if filters and member not in NUMERIC:
