@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from risk import matching
 from risk.conditions import Operand
-from risk.matching import ABSENT, Explain, Getter, Slots, Test
+from risk.matching import Explain, Fetch, Program, Run, Slots, explain_of
 from risk.rules import Rule
 
 Decision = Literal["ALLOW", "REVIEW", "BLOCK", "PROVISIONAL"]
@@ -97,12 +96,14 @@ class Remembered:
         return self._known[rule.id]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A rule that is ready to run."""
 
     rule: Rule
     explain: Explain
+    asks: bool
+    blocks: bool
+    reviews: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +112,21 @@ class CompiledRuleset:
 
     id: str | None
     version: int | None
-    steps: tuple[tuple[Test, Step], ...]
-    fetchers: tuple[tuple[Getter | None, str], ...]
+    run: Run
+    steps: tuple[Step, ...]
+    fetch: Fetch
     operands: tuple[Operand, ...]
     listed_fields: tuple[str, ...]
     asks_backends: bool
 
     def values(self, facts: Facts) -> list[Any]:
         """The slots of one decision."""
-        context, counters = facts.context, facts.counters
-        values = [get(context) if get else counters.get(name, ABSENT) for get, name in self.fetchers]
+        values = self.fetch(facts.context, facts.counters)
         values.append(facts.listed)
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class Triggered:
+class Triggered(NamedTuple):
     """A rule that fired. `explanation` has the shape of its condition, with what it saw."""
 
     rule: Rule
@@ -168,31 +168,28 @@ class Outcome:
         return "COMBINED" if any(not each.rule.is_backend for each in self.triggered) else "BACKEND"
 
 
-EMPTY_RULESET: Final = CompiledRuleset(None, None, (), (), (), (), asks_backends=False)
-"""What is evaluated where no ruleset is active: nothing, which allows."""
-
-
 def compile_ruleset(
     ruleset_id: str | None, version: int | None, rules: Sequence[Rule], *, connect: bool = True
 ) -> CompiledRuleset:
     """Make the enabled rules ready to run. On Core (`connect` False) backend rules are left out."""
     slots = Slots()
     enabled = [rule for rule in rules if rule.enabled and (connect or not rule.is_backend)]
-    steps = tuple((_test(rule, slots), Step(rule, _explain(rule, slots))) for rule in enabled)
+    steps = tuple(_step(rule, slots) for rule in enabled)
+    program = Program(slots)
+    run = program.run([frozenset(rule.fields) if rule.fields else rule.condition for rule in enabled])
     listed = dict.fromkeys(path for rule in enabled for path in rule.fields)
     return CompiledRuleset(
-        ruleset_id, version, steps, tuple(slots.fetchers()), tuple(slots.operands.values()), tuple(listed),
+        ruleset_id, version, run, steps, program.fetch(), tuple(slots.operands.values()), tuple(listed),
         any(rule.is_backend for rule in enabled),
     )  # fmt: skip
 
 
-def _test(rule: Rule, slots: Slots) -> Test:
-    if rule.type == "blacklist":
-        fields = frozenset(rule.fields)
-        return lambda v: not fields.isdisjoint(v[-1])
-    if rule.condition is None:  # a backend rule without a condition always asks
-        return lambda _: True
-    return matching.test_of(rule.condition, slots)
+def _step(rule: Rule, slots: Slots) -> Step:
+    counts = rule.live and not rule.is_backend
+    return Step(
+        rule, _explain(rule, slots), rule.is_backend, counts and rule.action == "BLOCK",
+        counts and rule.action == "REVIEW",
+    )  # fmt: skip
 
 
 def _explain(rule: Rule, slots: Slots) -> Explain:
@@ -201,7 +198,11 @@ def _explain(rule: Rule, slots: Slots) -> Explain:
         return lambda v: {"blacklisted": [path for path in fields if path in v[-1]]}
     if rule.condition is None:
         return lambda _: {}
-    return matching.explain_of(rule.condition, slots)
+    return explain_of(rule.condition, slots)
+
+
+EMPTY_RULESET: Final = compile_ruleset(None, None, ())
+"""What is evaluated where no ruleset is active: nothing, which allows."""
 
 
 def evaluate(
@@ -209,31 +210,24 @@ def evaluate(
 ) -> Outcome:
     """Run the rules; see the module for order and effect. Without `explain` no explanation is made."""
     outcome = Outcome()
-    values = ruleset.values(facts)
-    steps = iter(ruleset.steps)
-    step: Step | None = None
-    while True:
-        try:
-            for test, step in steps:
-                if test(values) and _fire(outcome, step, values, facts, backends, explain=explain):
-                    return outcome
-        except Exception:  # conditions cannot fail by construction; if one does, it has not fired and is reported
-            if step is None:
-                raise
-            outcome.failed_rules.append(step.rule.id)
-        else:
-            return outcome
+    values, steps, triggered = ruleset.values(facts), ruleset.steps, outcome.triggered
 
+    def failed(number: int) -> None:  # conditions cannot fail by construction; one that does is reported
+        outcome.failed_rules.append(steps[number].rule.id)
 
-def _fire(
-    outcome: Outcome, step: Step, values: list[Any], facts: Facts, backends: Backends | None, *, explain: bool
-) -> bool:
-    """The effect of a rule that holds; True when the evaluation ends here."""
-    rule = step.rule
-    if rule.is_backend:
-        return _ask(outcome, rule, facts, backends or NoBackends())
-    outcome.triggered.append(Triggered(rule, step.explain(values) if explain else None))
-    return rule.live and _decide(outcome, rule.action)
+    for number in ruleset.run(values, failed):
+        step = steps[number]
+        if step.asks:
+            if _ask(outcome, step.rule, facts, backends or NoBackends()):
+                break
+            continue
+        triggered.append(Triggered(step.rule, step.explain(values) if explain else None))
+        if step.blocks:
+            _decide(outcome, "BLOCK")
+            break
+        if step.reviews and outcome.decision == "ALLOW":
+            outcome.decision = "REVIEW"
+    return outcome
 
 
 def _decide(outcome: Outcome, verdict: str | None) -> bool:

@@ -1,9 +1,9 @@
-"""What conditions mean: closures over the values of one decision, made once when a ruleset is loaded.
+"""What conditions mean: functions of the values of one decision, made once when a ruleset is loaded.
 
-Before rules run, every field that any of them names is fetched once into a list of *slots*; a closure looks at its slot
-by number. What is missing is `ABSENT`, which is equal to nothing, less and more than nothing, and in nothing: so a leaf
-needs no question of its own for a missing field, and that is most of the speed. The last slot holds the paths whose
-value stands on the blacklist. Pure.
+Before rules run, every field that any of them names is fetched once into a list of *slots*. The rules of a ruleset
+become one Python function over them (`Program`), since a call per rule would cost more than most rules do. What is
+missing is `ABSENT`, which is equal to nothing, less and more than nothing, and in nothing: so a leaf needs no question
+of its own for a missing field. The last slot holds the paths whose value stands on the blacklist. Pure.
 
 An *explanation* has the shape of the condition that matched, each leaf with the `actual` value that it saw; of an `any`
 only the parts that hold are in it.
@@ -12,17 +12,18 @@ only the parts that hold are in it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from risk.conditions import AllOf, AnyOf, Compare, Condition, Constant, Not, Nothing, Operand, Velocity
+from risk.conditions import AllOf, AnyOf, Compare, Condition, Not, Nothing, Operand, Velocity
 from risk.fields import PYTHON_TYPES, Field, value_at
 
 Values = list[Any]
 Test = Callable[[Values], bool]
 Explain = Callable[[Values], dict[str, Any]]
-Getter = Callable[[Mapping[str, Any]], Any]
+Fetch = Callable[[Mapping[str, Any], Mapping[str, int]], Values]
+Run = Callable[[Values, Callable[[int], object]], Iterator[int]]
 
 
 class Absent:
@@ -39,7 +40,6 @@ class Absent:
 
 
 ABSENT: Final = Absent()
-_EMPTY: Final[Mapping[str, Any]] = {}
 
 
 class Slots:
@@ -58,177 +58,160 @@ class Slots:
         self.operands.setdefault(operand.signature, operand)
         return self._numbers.setdefault(operand.signature, len(self._numbers))
 
-    def fetchers(self) -> list[tuple[Getter | None, str]]:
-        """By number: how to get a field from the context, or None and the signature of a count."""
+    @property
+    def count(self) -> int:
+        return len(self._numbers)
+
+    def listed(self) -> list[tuple[str, Field | None]]:
+        """By number: a field, or the signature of an operand and None."""
         by_number = sorted(self._numbers, key=self._numbers.__getitem__)
-        return [(getter(self.fields[name]) if name in self.fields else None, name) for name in by_number]
+        return [(name, self.fields.get(name)) for name in by_number]
 
 
-def getter(field: Field) -> Getter:
-    """Fetches a field from a context; `ABSENT` where it is missing, null or of another type."""
-    wanted = PYTHON_TYPES[field.kind]
-    if len(field.steps) == 1:
-        name = str(field.steps[0])
-
-        def one(context: Mapping[str, Any]) -> Any:
-            value = context.get(name)
-            return value if type(value) is wanted else ABSENT
-
-        return one
-    if len(field.steps) == 2:
-        group, name = str(field.steps[0]), str(field.steps[1])
-
-        def two(context: Mapping[str, Any]) -> Any:
-            value = context.get(group, _EMPTY).get(name)
-            return value if type(value) is wanted else ABSENT
-
-        return two
-
-    def deep(context: Mapping[str, Any]) -> Any:
-        value = value_at(context, field)
-        return ABSENT if value is None else value
-
-    return deep
+def _deep(context: Mapping[str, Any], field: Field) -> Any:
+    value = value_at(context, field)
+    return ABSENT if value is None else value
 
 
-# ------------------------------------------------------------------ tests
+# ------------------------------------------------------------------ programs
 
 
-def test_of(condition: Condition, slots: Slots) -> Test:
-    """The closure that says whether a condition holds."""
-    match condition:
-        case Nothing():
-            return _never
-        case AllOf(parts):
-            return _all([test_of(part, slots) for part in parts])
-        case AnyOf(parts):
-            return _any([test_of(part, slots) for part in parts])
-        case Not(part):
-            inner = test_of(part, slots)
-            return lambda v: not inner(v)
-        case Velocity(operand, op, value):
-            return _ordered(slots.of_operand(operand), op, value)
-        case Compare():
-            return _compare(condition, slots)
+class Program:
+    """Writes conditions as Python expressions, and makes a function of them.
+
+    The text is put together from operators and from names that are made here: every value of a rule, a caller's text
+    above all, is bound to a name (`c0`, `c1`, …) and never part of the text; only whole numbers are written out.
+    """
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._names: dict[str, Any] = {
+            "ABSENT": ABSENT,
+            "EMPTY": {},
+            "deep": _deep,
+            "within": _within,
+            "__builtins__": {"Exception": Exception, "type": type},
+        }
+
+    def test(self, condition: Condition) -> Test:
+        """One condition as a function of the slots."""
+        text = f"lambda v: {self._text(condition, 'v[{}]')}"
+        made: Test = eval(text, self._names)  # noqa: S307 -- see the class
+        return made
+
+    def run(self, tests: Sequence[Condition | frozenset[str] | None]) -> Run:
+        """Several in one function, which yields the numbers of those that hold, in order.
+
+        In the place of a condition may stand the paths of which one has to be on the blacklist, or None for what always
+        holds. The number of a test that fails is handed to `failed`, and the next one is tried.
+        """
+        lines = [self._line(number, test) for number, test in enumerate(tests)]
+        names = "".join(f"a{n}, " for n in range(self._slots.count))
+        text = "\n".join(["def run(v, failed):", f"    {names}listed = v", *lines, "    return", "    yield"])
+        exec(text, self._names)  # noqa: S102 -- see the class
+        made: Run = self._names["run"]
+        return made
+
+    def fetch(self) -> Fetch:
+        """A function that fetches all slots from a context and counters: a value that is missing, null or of another
+        type than its field is `ABSENT`."""
+        lines: list[str] = []
+        groups: dict[str, str] = {}
+        for n, (name, field) in enumerate(self._slots.listed()):
+            if field is None:
+                lines.append(f"    a{n} = counters.get({self._constant(name)}, ABSENT)")
+            elif len(field.steps) > 2:
+                lines.append(f"    a{n} = deep(context, {self._constant(field)})")
+            else:
+                lines += self._fetch(n, field, groups)
+        names = "".join(f"a{n}, " for n in range(self._slots.count))
+        exec("\n".join(["def fetch(context, counters):", *lines, f"    return [{names}]"]), self._names)  # noqa: S102
+        made: Fetch = self._names["fetch"]
+        return made
+
+    def _fetch(self, n: int, field: Field, groups: dict[str, str]) -> list[str]:
+        """A field at the top or in a group; each group is fetched once."""
+        lines, home = [], "context"
+        if len(field.steps) == 2:
+            group = str(field.steps[0])
+            if group not in groups:
+                groups[group] = f"g{len(groups)}"
+                lines.append(f"    {groups[group]} = context.get({self._constant(group)}, EMPTY)")
+            home = groups[group]
+        wanted = self._constant(PYTHON_TYPES[field.kind])
+        lines.append(f"    a{n} = {home}.get({self._constant(field.steps[-1])})")
+        lines.append(f"    if type(a{n}) is not {wanted}: a{n} = ABSENT")
+        return lines
+
+    def _line(self, number: int, test: Condition | frozenset[str] | None) -> str:
+        if test is None:
+            text = "True"
+        elif isinstance(test, frozenset):
+            text = f"not {self._constant(test)}.isdisjoint(listed)"
+        else:
+            text = self._text(test, "a{}")
+        return f"    try:\n        if {text}: yield {number}\n    except Exception: failed({number})"
+
+    def _text(self, condition: Condition, slot: str) -> str:
+        match condition:
+            case Nothing():
+                return "False"
+            case AllOf(parts):
+                return "(" + " and ".join(self._text(part, slot) for part in parts) + ")"
+            case AnyOf(parts):
+                return "(" + " or ".join(self._text(part, slot) for part in parts) + ")"
+            case Not(part):
+                return f"(not {self._text(part, slot)})"
+            case Velocity(operand, op, value):
+                return f"{slot.format(self._slots.of_operand(operand))} {_SIGNS[op]} {value:d}"
+            case Compare():
+                return self._compare(condition, slot)
+
+    def _compare(self, leaf: Compare, slot: str) -> str:
+        here = slot.format(self._slots.of_field(leaf.field))
+        if leaf.op in _OF_PRESENCE:
+            return f"({here} {_OF_PRESENCE[leaf.op]} ABSENT)"
+        if isinstance(leaf.value, Field):
+            other = slot.format(self._slots.of_field(leaf.value))
+            return f"({other} is not ABSENT and {self._with(leaf.op, here, other)})"
+        return self._with(leaf.op, here, self._constant(leaf.value))
+
+    def _with(self, op: str, here: str, other: str) -> str:
+        if op in _SIGNS:
+            return f"({here} {_SIGNS[op]} {other})"
+        match op:
+            case "in":
+                return f"({here} in {other})"
+            case "not_in":
+                return f"({here} is not ABSENT and {here} not in {other})"
+            case "contains":
+                return f"({other} in {here})"
+            case "starts_with":
+                return f"{here}.startswith({other})"
+            case "ends_with":
+                return f"{here}.endswith({other})"
+            case "cidr":
+                return f"within({here}, {other})"
+        raise ValueError("an operator without a meaning")
+
+    def _constant(self, value: object) -> str:
+        """The name of a constant; several are a set."""
+        if isinstance(value, int):
+            return f"{value:d}"
+        name = f"c{len(self._names)}"
+        self._names[name] = frozenset(value) if isinstance(value, tuple) else value
+        return name
 
 
-def _all(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-    if len(tests) == 2:
-        first, second = tests
-        return lambda v: first(v) and second(v)
-    if len(tests) == 3:
-        first, second, third = tests
-        return lambda v: first(v) and second(v) and third(v)
-
-    def every(v: Values) -> bool:
-        for test in tests:  # noqa: SIM110 -- all() over a generator takes twice as long
-            if not test(v):
-                return False
-        return True
-
-    return every
+_SIGNS: Final = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_OF_PRESENCE: Final = {"exists": "is not", "not_exists": "is"}
 
 
-def _any(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-    if len(tests) == 2:
-        first, second = tests
-        return lambda v: first(v) or second(v)
-
-    def some(v: Values) -> bool:
-        for test in tests:  # noqa: SIM110 -- as above
-            if test(v):
-                return True
+def _within(text: Any, networks: frozenset[str]) -> bool:
+    if text is ABSENT:
         return False
-
-    return some
-
-
-def _compare(leaf: Compare, slots: Slots) -> Test:
-    n = slots.of_field(leaf.field)
-    if isinstance(leaf.value, Field):
-        return _against_field(n, slots.of_field(leaf.value), leaf.op)
-    match leaf.op:
-        case "exists":
-            return lambda v: v[n] is not ABSENT
-        case "not_exists":
-            return lambda v: v[n] is ABSENT
-        case "in" | "not_in":
-            return _membership(n, frozenset(_several(leaf)), leaf.op)
-        case "cidr":
-            return _within(n, tuple(str(each) for each in _several(leaf)))
-        case "contains" | "starts_with" | "ends_with":
-            return _part_of_text(n, leaf.op, str(leaf.value))
-        case _:
-            return _ordered(n, leaf.op, leaf.value)
-
-
-def _never(_: Values) -> bool:
-    return False
-
-
-def _several(leaf: Compare) -> tuple[Constant, ...]:
-    """The constants of a leaf that takes several."""
-    if not isinstance(leaf.value, tuple):
-        raise TypeError("a list of constants was expected")
-    return leaf.value
-
-
-def _ordered(n: int, op: str, c: Any) -> Test:
-    """A slot against a constant. Where both could be `ABSENT` these lambdas would not do; a constant never is."""
-    tests: dict[str, Test] = {
-        "eq": lambda v: v[n] == c,
-        "ne": lambda v: v[n] != c,
-        "gt": lambda v: v[n] > c,
-        "gte": lambda v: v[n] >= c,
-        "lt": lambda v: v[n] < c,
-        "lte": lambda v: v[n] <= c,
-    }
-    return tests[op]
-
-
-def _membership(n: int, chosen: frozenset[Any], op: str) -> Test:
-    if op == "in":
-        return lambda v: v[n] in chosen
-    return lambda v: v[n] is not ABSENT and v[n] not in chosen
-
-
-def _part_of_text(n: int, op: str, c: str) -> Test:
-    if op == "contains":
-        return lambda v: c in v[n]
-    if op == "starts_with":
-        return lambda v: bool(v[n].startswith(c))
-    return lambda v: bool(v[n].endswith(c))
-
-
-def _against_field(n: int, m: int, op: str) -> Test:
-    tests: dict[str, Test] = {
-        "eq": lambda v: bool(v[n] == v[m]),
-        "ne": lambda v: v[m] is not ABSENT and bool(v[n] != v[m]),
-        "gt": lambda v: v[m] is not ABSENT and bool(v[n] > v[m]),
-        "gte": lambda v: v[m] is not ABSENT and bool(v[n] >= v[m]),
-        "lt": lambda v: v[m] is not ABSENT and bool(v[n] < v[m]),
-        "lte": lambda v: v[m] is not ABSENT and bool(v[n] <= v[m]),
-        "contains": lambda v: v[m] is not ABSENT and v[m] in v[n],
-        "starts_with": lambda v: v[m] is not ABSENT and bool(v[n].startswith(v[m])),
-        "ends_with": lambda v: v[m] is not ABSENT and bool(v[n].endswith(v[m])),
-    }
-    return tests[op]
-
-
-def _within(n: int, networks: tuple[str, ...]) -> Test:
-    chosen = [ipaddress.ip_network(each) for each in networks]
-
-    def within(v: Values) -> bool:
-        if v[n] is ABSENT:
-            return False
-        address = _address(v[n])
-        return address is not None and any(address in network for network in chosen)
-
-    return within
+    address = _address(text)
+    return address is not None and any(address in network for network in _networks(networks))
 
 
 @lru_cache(maxsize=256)
@@ -237,6 +220,11 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _networks(texts: frozenset[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(text) for text in texts]
 
 
 # ------------------------------------------------------------------ explanations
@@ -251,7 +239,8 @@ def explain_of(condition: Condition, slots: Slots) -> Explain:
             explains = [explain_of(part, slots) for part in parts]
             return lambda v: {"all": [explain(v) for explain in explains]}
         case AnyOf(parts):
-            pairs = [(test_of(part, slots), explain_of(part, slots)) for part in parts]
+            program = Program(slots)
+            pairs = [(program.test(part), explain_of(part, slots)) for part in parts]
             return lambda v: {"any": [explain(v) for test, explain in pairs if test(v)]}
         case Not(part):
             inner = explain_of(part, slots)
