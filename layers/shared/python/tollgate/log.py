@@ -6,6 +6,7 @@ scrubbed of digit runs that could be a PAN. Error texts are never logged, since 
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -25,6 +26,9 @@ class Journal:
     def __init__(self, service: str, level: str = "INFO") -> None:
         self._service = service
         self._logger = Logger(service=service, level=level, utc=True, log_uncaught_exceptions=False)
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
     def request(self, request: Request, route: str, status: int, duration_ms: float) -> None:
         """The line and the metrics of a request that was answered."""
