@@ -333,3 +333,31 @@ def test_a_lost_database_is_waited_for(database: Callable[..., None]) -> None:
             await until(lambda: relay.batches == [["a"], ["b"]])
 
     database(scenario)
+
+
+def test_a_change_is_looked_at_twice_and_rest_not_at_all(tmp_path: Path) -> None:
+    """The second look catches a write within the same tick of the file's clock, which changes nothing one could see."""
+
+    async def live() -> None:
+        file = tmp_path / "dynamodb.db"
+        file.touch()
+        watch = ChangeWatch(file, every=0.01)
+        changed = watch.listen()
+        task = asyncio.create_task(watch.run())
+
+        async def wakes(times: int) -> None:
+            for _ in range(times):
+                async with asyncio.timeout(5):
+                    await changed.wait()
+                changed.clear()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await changed.wait()
+
+        await wakes(2)  # the first look finds a file it did not know
+        file.write_text("grown")
+        await wakes(2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(live())
