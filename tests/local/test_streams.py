@@ -343,6 +343,7 @@ def test_a_change_is_looked_at_twice_and_rest_not_at_all(tmp_path: Path) -> None
         file.touch()
         watch = ChangeWatch(file, every=0.01)
         changed = watch.listen()
+        changed.clear()
         task = asyncio.create_task(watch.run())
 
         async def wakes(times: int) -> None:
