@@ -107,7 +107,7 @@ class Program:
         """
         lines = [self._line(number, test) for number, test in enumerate(tests)]
         names = "".join(f"a{n}, " for n in range(self._slots.count))
-        text = "\n".join(["def run(v, failed):", f"    {names}listed = v", *lines, "    return", "    yield"])
+        text = "\n".join(["def run(v, failed):", f"    [{names}listed] = v", *lines, "    return", "    yield"])
         exec(text, self._names)  # noqa: S102 -- see the class
         made: Run = self._names["run"]
         return made
