@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749, 5) and what the risk dialect makes of tokens: every refusal, every route, every scope."""
+"""The token endpoint (RFC 6749, 5) and what the risk dialect makes of tokens: refusals, every route, every scope."""
 
 from __future__ import annotations
 
