@@ -26,8 +26,8 @@ RETRY_SECONDS: Final = (10, 60, 300, 1_800, 7_200, 21_600, 43_200, 86_400)
 
 WHOLE: Final = 1_000_000
 LEAST: Final = 800_000
-"""Jitter: a delay is this part of a million or more of what the table says. It only shortens, so that when the table's delay
-has passed the attempt is due."""
+"""Jitter: a delay is at least this part of a million of what the table says. It only shortens, so that the attempt is
+due when the table's delay has passed."""
 
 FAILING_FOR: Final = timedelta(days=3)
 STRETCH: Final = timedelta(hours=25)

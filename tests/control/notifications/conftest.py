@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from control.notifications import due_worker, retention_worker, worker
 from control.notifications.clients.receiver import Receiver
 from control.notifications.handler import handler
 from control.notifications.models import Reference
+from control.notifications.repository.keys import DUE_SHARDS
 from control.provisioning import handler as provisioning
 from tests.shared.egress.peers import Peer, Visit
 from tests.support.environment import DEPLOYMENT
@@ -83,6 +85,7 @@ class Shop:
 
     merchant: Merchant
     provision: Callable[..., dict[str, Any]]
+    announced: list[Reference] = field(default_factory=list)
 
     @property
     def account_id(self) -> str:
@@ -98,14 +101,17 @@ class Shop:
         about = subject or str(uuid.uuid4())
         table = Table(VAULT, aws.dynamodb())
         transaction = Transaction(aws.dynamodb())
-        event = events.announce(
+        events.announce(
             transaction, table, account_id=self.account_id, event_type=event_type, subject=about,
             payload=payload or {"token": {"id": about}},
         )  # fmt: skip
         transaction.commit()
         if isinstance(clock._clock, HeldClock):
             clock._clock.advance(microseconds=1)  # two things do not happen to an object in the same microsecond
-        return reference_of(event.id)
+        key = transaction._operations[0].request["Put"]["Item"]
+        made = Reference(VAULT, key["pk"]["S"], key["sk"]["S"])
+        self.announced.append(made)
+        return made
 
     def send(self, method: str, target: str, **arguments: Any) -> Response:
         return self.merchant.send(method, target, **arguments)
@@ -127,21 +133,14 @@ class Shop:
     def endpoint(self) -> dict[str, Any]:
         return dict(self.send("GET", "/notification-endpoint").json)
 
+    def not_taken(self) -> list[Reference]:
+        """What still lies in the outbox."""
+        table = Table(VAULT, aws.dynamodb())
+        return [each for each in self.announced if table.get(each.pk, each.sk) is not None]
+
     def point_at(self, url: str | None) -> None:
         answer = self.provision("update_account", account_id=self.account_id, notification_url=url)
         assert answer.get("notification_url") == url, answer
-
-
-def reference_of(event_id: str) -> Reference:
-    """Where the outbox record of an event lies."""
-    (found,) = [each for each in outbox() if each.sk.endswith(event_id)]
-    return found
-
-
-def outbox() -> list[Reference]:
-    table = Table(VAULT, aws.dynamodb())
-    shards = (f"{events.PREFIX}{shard:02d}" for shard in range(events.SHARDS))
-    return [Reference(VAULT, row["pk"], row["sk"]) for shard in shards for row in table.query(shard)]
 
 
 def outbox_of(account_id: str) -> list[Reference]:
@@ -181,14 +180,23 @@ def sweep() -> dict[str, int]:
     return due_worker.handler({}, object())
 
 
-def rows_of(prefix: str) -> list[dict[str, Any]]:
-    """Items of the notifications table whose partition begins like this."""
-    answer = aws.dynamodb().scan(
-        TableName=NOTIFICATIONS,
-        FilterExpression="begins_with(pk, :p)",
-        ExpressionAttributeValues={":p": {"S": prefix}},
-    )
-    return list(answer["Items"])
+def rows_of(pk: str) -> list[dict[str, Any]]:
+    """Items of one partition of the notifications table."""
+    return list(Table(NOTIFICATIONS, aws.dynamodb()).query(pk))
+
+
+def due_rows(shop: Shop | None = None) -> list[dict[str, Any]]:
+    """What is due, of one account or of all."""
+    shards = range(DUE_SHARDS) if shop is None else [zlib.crc32(shop.account_id.encode()) % DUE_SHARDS]
+    found = [row for shard in shards for row in rows_of(f"DUE#{shard:02d}")]
+    return [row for row in found if shop is None or shop.account_id in row["sk"]]
+
+
+def drop_rows() -> None:
+    """Make the schedules forget every account."""
+    table = Table(NOTIFICATIONS, aws.dynamodb())
+    for row in [*due_rows(), *rows_of("HELD"), *rows_of("RETAIN")]:
+        table.delete(row["pk"], row["sk"])
 
 
 @pytest.fixture
@@ -228,10 +236,7 @@ def shop(make_shop: Callable[[str | None], Shop], inbox: Inbox) -> Shop:
 def _nothing_left_due() -> Iterator[None]:
     """What a test leaves pending must not be tried in another one."""
     yield
-    table = Table(NOTIFICATIONS, aws.dynamodb())
-    for prefix in ("DUE#", "HELD", "RETAIN"):
-        for row in rows_of(prefix):
-            table.delete(row["pk"]["S"], row["sk"]["S"])
+    drop_rows()
 
 
 def forget() -> dict[str, int]:

@@ -19,6 +19,7 @@ from tests.control.notifications.conftest import (
     Inbox,
     Shop,
     answering,
+    due_rows,
     failed,
     messages,
     outbox_of,
@@ -229,14 +230,14 @@ class TestNoEndpoint:
     def test_leaves_no_trace_of_an_order(self, make_shop: Callable[..., Shop], inbox: Inbox) -> None:
         shop = make_shop(None)
         work(shop.announce("token.created", "t"))
-        assert rows_of(f"LANE#{shop.account_id}") == []
+        assert rows_of(f"LANE#{shop.account_id}#t") == []
 
 
 def test_what_is_delivered_leaves_only_the_log(shop: Shop) -> None:
     work(*(shop.announce(each, "t") for each in ("token.created", "token.updated", "token.deleted")))
-    for prefix in (f"LANE#{shop.account_id}", f"PARKED#{shop.account_id}"):
-        assert rows_of(prefix) == []
-    assert not [row for row in rows_of("DUE#") if shop.account_id in row["sk"]["S"]]
+    for pk in (f"LANE#{shop.account_id}#t", f"PARKED#{shop.account_id}"):
+        assert rows_of(pk) == []
+    assert due_rows(shop) == []
 
 
 def test_shards_of_the_outbox_follow_the_object(shop: Shop) -> None:

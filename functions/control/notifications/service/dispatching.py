@@ -144,12 +144,13 @@ class Dispatcher:
 
         A lease that was lost meanwhile makes this a change of nothing.
         """
+        is_last = True  # of its object, most often; if it is not, closing the lane is refused and costs one more turn
         for _ in range(_ATTEMPTS):
             transaction = self._notifications.begin()
             self._notifications.change(transaction, before, after, attempt)
             started = None
             if before.in_lane and not after.in_lane:
-                waiting = self._notifications.next_in_lane(before)
+                waiting = None if is_last else self._notifications.next_in_lane(before)
                 if waiting is None:
                     self._notifications.close_lane(transaction, before)
                 else:
@@ -160,10 +161,11 @@ class Dispatcher:
             try:
                 transaction.commit()
             except Overtaken:
-                continue
+                is_last = False
             except Changed:
                 return None
-            return replace(started, version=started.version + 1) if started and started.leased_until else None
+            else:
+                return replace(started, version=started.version + 1) if started and started.leased_until else None
         raise Contended
 
     def note_health(self, party: Party, outcome: Outcome, tries: int) -> Party:

@@ -66,7 +66,7 @@ class Recorder:
         events = self._read(references, taken)
         for account_id in dict.fromkeys(event.account_id for event in events.values()):
             mine = [(ref, event) for ref, event in events.items() if event.account_id == account_id]
-            mine.sort(key=lambda announced: (announced[0].table, announced[1].created_at, announced[0].sk))
+            mine.sort(key=_moment)
             for first in range(0, len(mine), MOST_TOGETHER):
                 self._take_together(account_id, mine[first : first + MOST_TOGETHER], taken, report)
         return taken
@@ -185,3 +185,9 @@ def _fresh(event: Event, sequence: int, queued_at: str) -> Notification:
         status="pending",
         in_lane=True,
     )
+
+
+def _moment(announced: _Announced) -> tuple[str, bool, str]:
+    """By when it was announced; where two moments are the same, a creation comes first."""
+    reference, event = announced
+    return event.created_at, not event.type.endswith(rules.CREATION), reference.sk

@@ -70,8 +70,8 @@ class Upkeep:
         kept, deadline = Kept(), time.monotonic() + seconds
         cutoff = stamp(clock.now() - timedelta(days=RETENTION_DAYS))
         for former, account_id in self._endpoints.with_old_ones(cutoff, MOST_ACCOUNTS):
-            oldest = former
-            while oldest <= cutoff and time.monotonic() < deadline:
+            oldest, removed = former, 1
+            while removed and oldest <= cutoff and time.monotonic() < deadline:
                 removed, oldest = self._forget_page(account_id, cutoff)
                 kept.removed += removed
             kept.left += oldest <= cutoff
@@ -83,7 +83,7 @@ class Upkeep:
         found, _ = self._notifications.page(account_id, Selection(limit=_PAGE, page=1, descending=False))
         old = [each for each in found if each.queued_at <= cutoff]
         removed = sum(self._remove(each) for each in old)
-        if removed == _PAGE:
+        if len(old) == _PAGE or removed < len(old):
             return removed, cutoff
         newer = found[len(old) :]
         return removed, newer[0].queued_at if newer else stamp(clock.now())
@@ -91,11 +91,10 @@ class Upkeep:
     def _remove(self, old: Notification) -> bool:
         """Forget one; a pending one is given up first, so that what waits behind it goes on."""
         if old.status == "pending":
-            self._dispatcher.give_up(old, self._dispatcher.party(old.account_id))
-            found = self._notifications.find(old.account_id, old.id)
-            if found is None or found.status == "pending":
+            given_up = self._give_up(old)
+            if given_up is None:
                 return False
-            old = found
+            old = given_up
         transaction = self._notifications.begin()
         self._notifications.remove(transaction, old)
         try:
@@ -103,3 +102,11 @@ class Upkeep:
         except Changed:
             return False
         return True
+
+    def _give_up(self, pending: Notification) -> Notification | None:
+        """End a pending notification, as it is by now; None when another worker was first."""
+        fresh = self._notifications.find(pending.account_id, pending.id)
+        if fresh is not None and fresh.status == "pending":
+            self._dispatcher.give_up(fresh, self._dispatcher.party(fresh.account_id))
+            fresh = self._notifications.find(fresh.account_id, fresh.id)
+        return fresh if fresh is not None and fresh.status != "pending" else None
