@@ -19,7 +19,8 @@ from tollgate.log import Journal
 from tollgate.store.idempotency import Claim
 from tollgate.store.listing import Selection
 from tollgate.store.table import Table
-from vault.merchants.models import CreatedMerchant, CreateMerchant, MerchantPage, MerchantView, UpdateMerchant
+from vault.merchants.models import CreatedMerchant, MerchantPage, MerchantView
+from vault.merchants.models.bodies import CreateMerchant, UpdateMerchant
 from vault.merchants.repository import MerchantRepository, public_forms
 from vault.merchants.service import MerchantService
 

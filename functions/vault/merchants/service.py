@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tollgate import ids
 from tollgate.crypto.keyring import CannotOpen, Keyring, Resealed
@@ -17,14 +17,15 @@ from vault.merchants.errors import MerchantNotFound, PrimaryStays
 from vault.merchants.models import (
     MOST_MERCHANTS,
     CreatedMerchant,
-    CreateMerchant,
     Merchant,
     MerchantView,
-    UpdateMerchant,
     created,
     view,
 )
 from vault.merchants.repository import MerchantChanged, MerchantRepository, PrimaryTaken
+
+if TYPE_CHECKING:
+    from vault.merchants.models.bodies import CreateMerchant, UpdateMerchant
 
 _ATTEMPTS = 5
 _NOT_NULLABLE = ("company_city", "country_code", "legal_name", "website_url", "three_ds_enabled")
