@@ -1,6 +1,6 @@
 """A PAN with a face of its own, sent in every way: no file of the machine holds it afterwards.
 
-The data folder holds the database, the queues' and keys' state, every function's log and the objects; all bytes are searched.
+The data folder holds the database, the queues' and keys' state, every function's log and the objects: all is searched.
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ def test_a_single_refused_write_carries_what_stood_there(table: Table, pk: str) 
 
 def test_values_come_back_as_they_went_in(table: Table, pk: str) -> None:
     item = {
-        "pk": pk, "sk": "1", "text": "ü\u2028", "large": 10**37, "negative": -1, "yes": True, "no": False, "bytes": b"\x00\xff",
+        "pk": pk, "sk": "1", "text": "ü\u2028", "large": 10**37, "negative": -1, "yes": True, "no": False,
+        "bytes": b"\x00\xff",
         "list": [1, "a", None, {"b": [False]}], "set": {"x", "y"}, "empty": {},
     }  # fmt: skip
     table.put({**item, "absent": None})
