@@ -13,7 +13,9 @@ import pytest
 from tests.shared.egress.peers import Visit
 from tests.support.http import Merchant, event, send
 from tests.vault.forward.conftest import CARD, OK, Destination, Shop
+from tollgate import aws
 from tollgate.egress import Egress
+from tollgate.store.table import Table
 from vault.forward import handler as door
 from vault.forward import service
 from vault.tokens.handler import handler as tokens_door
@@ -375,7 +377,7 @@ class TestSecurityCode:
         destination.script = delete
         assert shop.forward(token, WITH_CODE).status == 402
         assert shop.forward(token, WITH_CODE).status == 400
-        ephemeral = door._service._tokens._repository._ephemeral
+        ephemeral = Table(door._settings.vault_ephemeral_table, aws.dynamodb())
         assert ephemeral.get(f"CODE#{shop.merchant.account_id}#{token}", "#") is None
 
 
@@ -397,7 +399,7 @@ class TestDiscretion:
         token = shop.token()
         assert shop.forward(token, WITH_CODE).status == 500
         assert shop.forward(token, WITH_CODE).status == 200
-        client = door._service._tokens._repository.table.client
+        client = aws.dynamodb()
         names = client.list_tables()["TableNames"]
         for name in names:
             for page in client.get_paginator("scan").paginate(TableName=name):
