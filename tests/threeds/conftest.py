@@ -14,7 +14,7 @@ from threeds.authentications.handler import handler
 from tollgate.egress import Egress
 
 SCHEMES = ("visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay")
-MERCHANT = {
+MERCHANT: dict[str, Any] = {
     "company_city": "Berlin",
     "country_code": "DE",
     "legal_name": "Blumen Müller GmbH",
@@ -33,9 +33,9 @@ MERCHANT = {
         for name in SCHEMES
     ],
 }
-PAYMENT = {"amount": 4200, "currency_code": "EUR"}
-SERIES = {**PAYMENT, "recurring_expiry": "20991231", "recurring_frequency": 28}
-INSTALMENTS = {**SERIES, "number_of_installments": 3}
+PAYMENT: dict[str, Any] = {"amount": 4200, "currency_code": "EUR"}
+SERIES: dict[str, Any] = {**PAYMENT, "recurring_expiry": "20991231", "recurring_frequency": 28}
+INSTALMENTS: dict[str, Any] = {**SERIES, "number_of_installments": 3}
 
 FRICTIONLESS = "4242424242424242"
 FRICTIONLESS_MASTERCARD = "5555555555554444"

@@ -100,8 +100,9 @@ class TestPassing:
 
 class TestFailing:
     def test_the_third_wrong_code_ends_it(self, shop: Shop, made: dict[str, Any]) -> None:
+        page = browser.get(link(made))
         for _ in range(3):
-            page = browser.post(link(made), {"challenge_code": WRONG})
+            page = page.submit(challenge_code=WRONG)
         assert "You were not authenticated" in page.submit().text
         done = shop.read(made)
         (detail,) = done["failure_details"]
@@ -367,7 +368,7 @@ class TestPages:
 
     def test_escape_what_is_shown(self, shop: Shop) -> None:
         name = "<b>\"&'x"
-        schemes = [{**each, "merchant_name": name} for each in conftest.MERCHANT["schemes"]]  # type: ignore[attr-defined]
+        schemes = [{**each, "merchant_name": name} for each in conftest.MERCHANT["schemes"]]
         merchant_id = shop.merchant(schemes=schemes)["id"]
         page = browser.get(link(shop.pay(conftest.CHALLENGE, merchant_id=merchant_id)))
         assert "<b>" not in page.text

@@ -1,8 +1,8 @@
 """Moves authentications from one state to the next: by an answer, by a result, by the clock.
 
 Each move is one transaction: the record, its place in the list and in the order of what is due, the series it belongs
-to, the idempotency answer, and the announcement of its end. A move that another writer has overtaken is looked at again.
-It needs no key, but for the token data of a completed authentication, which its maker hands in.
+to, the idempotency answer, and the announcement of its end. A move that another writer has overtaken is looked at
+again. It needs no key, but for the token data of a completed authentication, which its maker hands in.
 """
 
 from __future__ import annotations
