@@ -26,7 +26,7 @@ from vault import cards
 from vault.token_reports import daily_worker, rules, service, worker
 from vault.token_reports.clients import objects
 from vault.token_reports.handler import handler
-from vault.token_reports.models import Order
+from vault.token_reports.models import Order, Report
 from vault.tokens import handler as tokens
 from vault.tokens.public import NewCard
 
@@ -319,10 +319,9 @@ class TestDaily:
 
         def begin() -> Order:
             day.advance(days=1)
-            self.run()
-            (body,) = [each for each in sqs.sent[QUEUE] if Order.from_text(each).account_id == merchant.account_id]
-            sqs.sent[QUEUE].remove(body)
-            return Order.from_text(body)
+            wanted = Report(merchant.account_id, day.at.date().isoformat(), clock.iso(day.at), daily=True)
+            worker._writer._repository.order(wanted)
+            return Order(wanted.account_id, wanted.name)
 
         order, rounds = begin(), 0
         for _ in deaths(aws.dynamodb(), attempt):

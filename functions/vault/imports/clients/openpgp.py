@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final, cast
 
+CIPHER_SUITE = "RSA4k"  # Stripe encrypts exports to RSA keys of at least 4096 bits
 _KEY_BYTES_MOST: Final = 64 * 1024
 _USER_ID: Final = "Tollgate card import"
 
@@ -27,10 +28,10 @@ class Undecryptable(Exception):
 
 
 def generate() -> tuple[str, str, bytes]:
-    """A new RSA key of 4096 bits, which takes some seconds: (armoured public part, fingerprint, private key)."""
+    """A new key, which takes some seconds: (armoured public part, fingerprint, private key)."""
     from pysequoia import CipherSuite, Tsk
 
-    made = Tsk.generate(_USER_ID, cipher_suite=CipherSuite.RSA4k)
+    made = Tsk.generate(_USER_ID, cipher_suite=getattr(CipherSuite, CIPHER_SUITE))
     public = made.extract_certificate()
     return str(public), public.fingerprint.upper(), bytes(made)
 
