@@ -297,7 +297,7 @@ def view(record: Authentication) -> AuthenticationView:
         "currency_code": record.currency_code,
         "recurring_expiry": record.recurring_expiry,
         "recurring_frequency": record.recurring_frequency,
-        "failure_details": list(record.failures),
+        "failure_details": [failure(each["reason"], each["message"], each["source"]) for each in record.failures],
         "finished_at": record.finished_at,
         "original_authentication": record.original_authentication,
         "merchant_id": record.merchant_id,
@@ -316,9 +316,20 @@ def _action(record: Authentication) -> ActionRequirement | None:
 
 
 def _result(record: Authentication) -> AuthenticationResult | None:
-    if record.cardholder_data is None:
+    stored = record.cardholder_data
+    if stored is None:
         return None
-    return {"cardholder_data": record.cardholder_data, "encrypted_token_data": record.encrypted_token_data}
+    data: CardholderData = {  # member by member, since the store keeps no order
+        "authentication_value": stored["authentication_value"],
+        "ds_transaction_id": stored["ds_transaction_id"],
+        "acs_transaction_id": stored["acs_transaction_id"],
+        "three_ds_server_transaction_id": stored["three_ds_server_transaction_id"],
+        "eci": stored["eci"],
+        "transaction_status": stored["transaction_status"],
+        "version": stored["version"],
+        "challenged": stored["challenged"],
+    }
+    return {"cardholder_data": data, "encrypted_token_data": record.encrypted_token_data}
 
 
 def failure(reason: Reason, message: str, source: Source) -> FailureDetail:

@@ -204,9 +204,11 @@ class TestAccess:
 
 
 class TestRead:
-    def test_answers_what_the_creation_answered(self, shop: Shop) -> None:
-        made = shop.pay(conftest.FRICTIONLESS)
-        assert shop.read(made) == made
+    @pytest.mark.parametrize("account_number", [conftest.FRICTIONLESS, conftest.REFUSED])
+    def test_answers_what_the_creation_answered(self, shop: Shop, account_number: str) -> None:
+        answer = shop.ask(**PAYMENT, token_id=shop.token(account_number))
+        made = answer.json
+        assert shop.send("GET", f"/authentications/{made['id']}").body == answer.body
         assert shop.read({"id": made["id"].upper()}) == made
 
     def test_hides_a_foreign_one(self, shop: Shop, other_shop: Shop) -> None:
