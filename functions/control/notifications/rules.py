@@ -31,7 +31,7 @@ due when the table's delay has passed."""
 
 FAILING_FOR: Final = timedelta(days=3)
 STRETCH: Final = timedelta(hours=25)
-"""A first attempt that fails this long after the last failure begins a new stretch: nothing was tried in between."""
+"""Failures further apart are two stretches, unless what failed before is still being tried."""
 
 CREATION: Final = ".created"
 
@@ -76,12 +76,18 @@ def is_disabled(endpoint: Endpoint, url_set_at: str | None) -> bool:
     return endpoint.disabled_at is not None and (url_set_at is None or url_set_at <= endpoint.disabled_at)
 
 
-def after_failure(endpoint: Endpoint, url_set_at: str | None, now: datetime, tries: int) -> Endpoint:
-    """The endpoint's health after another failed attempt, the `tries`-th in a row of its notification."""
+def is_late(endpoint: Endpoint, now: datetime) -> bool:
+    """Whether nothing failed for so long that a further failure may be a new beginning."""
+    return endpoint.last_failed_at is not None and endpoint.last_failed_at < stamp(now - STRETCH)
+
+
+def after_failure(endpoint: Endpoint, url_set_at: str | None, now: datetime, pending_since: str | None) -> Endpoint:
+    """The endpoint's health after another failed attempt. `pending_since` is when the oldest notification was queued
+    that is not done; it matters where the failure is late."""
     at, since, last = stamp(now), endpoint.failing_since, endpoint.last_failed_at
     if since is None or last is None or (url_set_at is not None and url_set_at > since):
         return replace(endpoint, failing_since=at, last_failed_at=at, disabled_at=None)
-    if tries == 1 and last < stamp(now - STRETCH):
+    if is_late(endpoint, now) and (pending_since is None or pending_since > last):
         return replace(endpoint, failing_since=at, last_failed_at=at)
     gives_up = endpoint.disabled_at is None and since <= stamp(now - FAILING_FOR)
     return replace(endpoint, last_failed_at=at, disabled_at=at if gives_up else endpoint.disabled_at)

@@ -89,6 +89,14 @@ def test_is_disabled_when_a_retry_fails_three_days_later(shop: Shop, inbox: Inbo
     assert shop.endpoint()["state"] == "disabled"
 
 
+def test_is_disabled_even_if_something_new_fails_first(shop: Shop, inbox: Inbox, held_clock: Any) -> None:
+    inbox.answer(answering(500))
+    work(shop.announce())
+    held_clock.advance(days=3)
+    work(shop.announce())
+    assert shop.endpoint()["state"] == "disabled"
+
+
 def test_a_first_failure_after_a_quiet_week_disables_nothing(shop: Shop, inbox: Inbox, held_clock: Any) -> None:
     inbox.answer(answering(500))
     work(shop.announce())

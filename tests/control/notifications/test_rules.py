@@ -85,25 +85,27 @@ class TestSchedule:
 
 class TestHealth:
     def test_begins_to_fail_with_the_first_failure(self) -> None:
-        after = rules.after_failure(Endpoint("a"), None, NOW, 1)
+        after = rules.after_failure(Endpoint("a"), None, NOW, None)
         assert (after.failing_since, after.disabled_at) == (stamp(NOW), None)
 
     @pytest.mark.parametrize(("days", "disabled"), [(2.99, False), (3, True), (30, True)])
     def test_ends_after_three_days_of_failures(self, days: float, disabled: bool) -> None:
         at = NOW + timedelta(days=days)
-        after = rules.after_failure(replace(FAILING, last_failed_at=stamp(at - timedelta(hours=24))), None, at, 1)
+        after = rules.after_failure(replace(FAILING, last_failed_at=stamp(at - timedelta(hours=24))), None, at, None)
         assert (after.disabled_at is not None) is disabled
         assert rules.is_disabled(after, None) is disabled
 
     def test_is_not_judged_over_a_time_in_which_nothing_was_sent(self) -> None:
         at = NOW + timedelta(days=9)
-        assert rules.after_failure(FAILING, None, at, 1).failing_since == stamp(at)
-        assert rules.after_failure(FAILING, None, at, 2).disabled_at == stamp(at)
+        assert rules.is_late(FAILING, at)
+        assert rules.after_failure(FAILING, None, at, None).failing_since == stamp(at)
+        assert rules.after_failure(FAILING, None, at, stamp(at)).failing_since == stamp(at)
+        assert rules.after_failure(FAILING, None, at, stamp(NOW)).disabled_at == stamp(at)
 
     def test_starts_anew_with_a_delivery_or_a_url(self) -> None:
         assert rules.after_success(FAILING) == Endpoint("a")
         at = NOW + timedelta(days=4)
-        after = rules.after_failure(FAILING, stamp(NOW + timedelta(days=1)), at, 5)
+        after = rules.after_failure(FAILING, stamp(NOW + timedelta(days=1)), at, stamp(NOW))
         assert (after.failing_since, after.disabled_at) == (stamp(at), None)
 
     def test_is_restored_by_naming_the_url_again(self) -> None:

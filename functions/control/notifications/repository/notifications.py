@@ -59,6 +59,13 @@ class NotificationRepository:
         rows = self._table.query(f"SUBJECT#{account_id}#{subject}", limit=MOST_OF_ONE_SUBJECT)
         return self._fetch(account_id, rows)
 
+    def pending_since(self, endpoint: Endpoint) -> str | None:
+        """When the account's oldest notification was queued that is not done."""
+        facets = frozenset(keys.facet("pending", each) for each in endpoint.event_types)
+        oldest = Selection(limit=1, page=1, descending=False, facets=facets)
+        rows = self._listing.page(endpoint.account_id, oldest).rows
+        return str(rows[0]["created_at"]) if rows else None
+
     def due(self, now: str, most: int) -> Iterator[tuple[str, str]]:
         """(account, id) of what is due in each shard, oldest first, at most `most` per shard."""
         for shard in range(keys.DUE_SHARDS):

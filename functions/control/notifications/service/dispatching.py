@@ -168,11 +168,13 @@ class Dispatcher:
                 return replace(started, version=started.version + 1) if started and started.leased_until else None
         raise Contended
 
-    def note_health(self, party: Party, outcome: Outcome, tries: int) -> Party:
+    def note_health(self, party: Party, outcome: Outcome) -> Party:
         """The party after an attempt; the endpoint is disabled after days of failure."""
         before = party.endpoint
         if outcome.error is not None:
-            after = rules.after_failure(before, party.target.url_set_at, clock.now(), tries)
+            is_late = rules.is_late(before, clock.now())
+            pending_since = self._notifications.pending_since(before) if is_late else None
+            after = rules.after_failure(before, party.target.url_set_at, clock.now(), pending_since)
         elif before.failing_since is None and before.disabled_at is None:
             return party
         else:
@@ -255,8 +257,7 @@ class _Run:
     def _settle(self, notification: Notification, finished: Future[Outcome]) -> Notification | None:
         try:
             outcome = finished.result()
-            party = self._party(notification.account_id)
-            party = self._dispatcher.note_health(party, outcome, notification.tries)
+            party = self._dispatcher.note_health(self._party(notification.account_id), outcome)
             self._parties[notification.account_id] = party
             status, following = self._dispatcher.settle(notification, outcome, party, self._has_time())
         except Exception as error:
