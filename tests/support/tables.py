@@ -41,13 +41,14 @@ def running() -> Iterator[str]:
         process.wait(10)
 
 
-def create_all(url: str) -> None:
-    """The tables of the template, indexes and streams included."""
+def create_all(url: str, *, streams: bool = True) -> None:
+    """The tables of the template, with indexes, and streams unless a measurement has no use for them."""
     client: Any = botocore.session.Session().create_client(
         "dynamodb", endpoint_url=url, region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
     for table in DEPLOYMENT.tables.values():
-        client.create_table(**table.definition)
+        wanted = {name: value for name, value in table.definition.items() if streams or name != "StreamSpecification"}
+        client.create_table(**wanted)
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
