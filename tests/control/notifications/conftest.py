@@ -95,11 +95,13 @@ class Shop:
     def hmac_key(self) -> str:
         return self.merchant.hmac_key
 
-    def announce(self, event_type: str = "token.created", subject: str | None = None, **payload: Any) -> Reference:
+    def announce(
+        self, event_type: str = "token.created", subject: str | None = None, *, outbox: str = VAULT, **payload: Any
+    ) -> Reference:
         """Something happened; answers where the outbox record lies."""
         sandbox_clock.refresh()
         about = subject or str(uuid.uuid4())
-        table = Table(VAULT, aws.dynamodb())
+        table = Table(outbox, aws.dynamodb())
         transaction = Transaction(aws.dynamodb())
         events.announce(
             transaction, table, account_id=self.account_id, event_type=event_type, subject=about,
@@ -109,7 +111,7 @@ class Shop:
         if isinstance(clock._clock, HeldClock):
             clock._clock.advance(microseconds=1)  # two things do not happen to an object in the same microsecond
         key = transaction._operations[0].request["Put"]["Item"]
-        made = Reference(VAULT, key["pk"]["S"], key["sk"]["S"])
+        made = Reference(outbox, key["pk"]["S"], key["sk"]["S"])
         self.announced.append(made)
         return made
 
@@ -135,8 +137,8 @@ class Shop:
 
     def not_taken(self) -> list[Reference]:
         """What still lies in the outbox."""
-        table = Table(VAULT, aws.dynamodb())
-        return [each for each in self.announced if table.get(each.pk, each.sk) is not None]
+        tables = {each.table: Table(each.table, aws.dynamodb()) for each in self.announced}
+        return [each for each in self.announced if tables[each.table].get(each.pk, each.sk) is not None]
 
     def point_at(self, url: str | None) -> None:
         answer = self.provision("update_account", account_id=self.account_id, notification_url=url)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from control.notifications import rules
+from control.notifications import rules, worker
 from control.notifications.models import Reference
 from control.relay import worker as relay
 from tests.control.notifications.conftest import (
@@ -86,6 +86,13 @@ class TestOnce:
         other = make_shop(f"{inbox.peer.url}/other")
         work(shop.announce(), other.announce(), shop.announce())
         assert (sequences(shop), sequences(other)) == ([1, 2], [1])
+
+    @pytest.mark.parametrize("outbox", worker._settings.outbox_tables)
+    def test_every_table_s_outbox_is_read(self, shop: Shop, inbox: Inbox, outbox: str) -> None:
+        first, second = (shop.announce(each, "o", outbox=outbox) for each in ("thing.created", "thing.changed"))
+        assert work(second, first) == []
+        assert [each.json["event_type"] for each in inbox.deliveries] == ["thing.created", "thing.changed"]
+        assert shop.not_taken() == []
 
     def test_a_whole_token_comes_by_way_of_stream_and_queue(self, shop: Shop, inbox: Inbox, sqs: FakeSqs) -> None:
         token = shop.merchant.at(tokens).send("POST", "/cde-import", json_body=CARD).json
@@ -246,8 +253,6 @@ def test_shards_of_the_outbox_follow_the_object(shop: Shop) -> None:
 
 
 def test_an_empty_batch_is_an_empty_answer() -> None:
-    from control.notifications import worker
-
     assert failed(worker.handler({}, object())) == []
     assert failed(worker.handler(messages(), object())) == []
 
