@@ -24,7 +24,7 @@ _database = tables.running()
 _url = _database.__enter__()
 atexit.register(_database.__exit__, None, None, None)
 environment.set_up(_url)
-tables.create_all(_url)
+tables.create_all(_url, streams=False)  # nobody reads them here, and the database pays for each record it keeps
 
 from tollgate import aws, clock  # noqa: E402
 
