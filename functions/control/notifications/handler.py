@@ -30,6 +30,8 @@ from tollgate.http.route import Route
 from tollgate.log import Journal
 from tollgate.store.listing import Page, Selection
 
+DOCUMENT = "vault"
+
 _settings = config.load(LogSettings)
 _log = delivery_log_of(_settings)
 
