@@ -37,7 +37,6 @@ from tollgate.auth.identity import Identity
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
 from tollgate.dialects.vault import API_KEY, LIMIT, PAGE, VAULT, Authenticator, envelope_of_texts
-from tollgate.egress import Egress
 from tollgate.errors import Fault, Invalid
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
@@ -73,7 +72,7 @@ _service = AuthenticationService(
     _repository,
     _settlement,
     CardVault(_tokens, _merchants),
-    DirectoryServer(Egress(_settings.sandbox_allow_targets if _settings.is_sandbox else ())),
+    DirectoryServer(_settings.sandbox_allow_targets if _settings.is_sandbox else ()),
 )
 _challenges = ChallengeService(_repository, _settlement)
 _pages = Pages(_settings.is_sandbox)

@@ -9,10 +9,8 @@ from functools import cache
 from tollgate import aws
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
-from tollgate.egress import Egress
 from tollgate.store.table import Table
 from vault.merchants.public import merchants_of
-from vault.network_tokens.clients.gateway import Gateway
 from vault.network_tokens.clients.provider import NoProvider, TokenServiceProvider
 from vault.network_tokens.clients.simulator import Simulator
 from vault.network_tokens.models import PaymentDataRequest
@@ -38,6 +36,9 @@ class NetworkTokenSettings(TokenSettings):
 def provider_of(settings: NetworkTokenSettings) -> TokenServiceProvider:
     """The provider of this deployment: the one connected, else the sandbox's simulator, else none."""
     if settings.token_service_url:
+        from tollgate.egress import Egress  # a fifteenth of a second that only starts with a bridge pay
+        from vault.network_tokens.clients.gateway import Gateway
+
         targets = frozenset(settings.sandbox_allow_targets if settings.is_sandbox else ())
         return Gateway(Egress(targets), settings.token_service_url, lambda: _secret(settings))
     return Simulator() if settings.is_sandbox else NoProvider()

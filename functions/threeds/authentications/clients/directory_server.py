@@ -6,11 +6,15 @@ side that we should wait for; and silence, after which nobody here knows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from threeds.emv import Message, ProtocolFault
-from threeds.exchange import exchange
-from tollgate.egress import Egress, EgressFailure
+
+if TYPE_CHECKING:
+    from tollgate.egress import Egress
 
 DEADLINE_SECONDS = 10
 """The standard's least time that a 3-D Secure server waits for a directory server."""
@@ -39,16 +43,26 @@ Reply = Answered | Refused | Silent
 
 
 class DirectoryServer:
-    """The directory server at the other end of the egress guard."""
+    """The directory server at the other end of the egress guard, which is loaded for the first AReq: who reads or lists
+    does not pay for it."""
 
-    def __init__(self, egress: Egress) -> None:
-        self._egress = egress
+    def __init__(self, allow_targets: Iterable[str]) -> None:
+        self._allow_targets = tuple(allow_targets)
 
     def authenticate(self, url: str, request: Message) -> Reply:
         """Send an AReq, once."""
+        from threeds.exchange import exchange
+        from tollgate.egress import EgressFailure
+
         try:
             return Answered(exchange(self._egress, url, request, "ARes", deadline_seconds=DEADLINE_SECONDS))
         except ProtocolFault:
             return Refused("The directory server did not accept the request")
         except EgressFailure as failure:
             return Silent() if failure.sent else Refused("The directory server could not be reached")
+
+    @cached_property
+    def _egress(self) -> Egress:
+        from tollgate.egress import Egress
+
+        return Egress(self._allow_targets)
