@@ -6,7 +6,7 @@ Access patterns (`pk`, `sk`):
     a blacklist entry               `ENTRY#<account>#<id>`,                 `#`
     a rolling log (`risk.velocity`) `COUNTER#<account>#<key>#<digest>`,     `#`
     decisions by time               `DECISIONS#<account>#<day>#<shard>`,    `<id>`
-    events that webhooks want       `WEBHOOKS#<account>`,                   `#`   (attribute `events`, a string set)
+    who wants which events          `WEBHOOKS#<account>`,                   `#`   (`wanted`: recipients by event type)
 
 A decision's id is a UUIDv7: its day and its order are in it, and its last digit is the shard, so that one row answers
 both "this decision" and "all decisions of a period". An entry's id is made of its field and value, so that looking up a

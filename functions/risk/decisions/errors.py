@@ -29,6 +29,10 @@ class PanNotTaken(Invalid):
     """An instance of PCI level SAQ A takes no card numbers."""
 
 
+class EventsMoved(Exception):
+    """Another lifecycle event came to the decision first; read again."""
+
+
 class CounterMoved(Exception):
     """Another decision with the same key was first; `item` is the log as it is now."""
 

@@ -238,7 +238,7 @@ class DecisionView(TypedDict):
 
 
 class DecisionLogEntry(DecisionView):
-    """A decision as it is read later, with what it was about."""
+    """A decision as it is read later, with what it was about and what lifecycle events have made of its payment."""
 
     amount: int
     currency: str
@@ -246,6 +246,7 @@ class DecisionLogEntry(DecisionView):
     device_ip: str | None
     device_fingerprint: str | None
     transaction_reference: str
+    payment_state: str | None
 
 
 class ResolutionView(TypedDict):
@@ -316,6 +317,15 @@ def view(record: DecisionRecord, *, connect: bool) -> DecisionView:
     return shown  # type: ignore[return-value]
 
 
+def notice(record: DecisionRecord, event_type: str) -> dict[str, Any]:
+    """What a webhook hears beside the event itself: which decision; when a provisional one has settled, also the state
+    of the payment."""
+    told: dict[str, Any] = {"decision_id": record.id}
+    if event_type.startswith("decision.async."):
+        told["payment_state"] = record.payment_state
+    return told
+
+
 def log_entry(record: DecisionRecord, *, connect: bool) -> DecisionLogEntry:
     """The public form of a decision that is read later."""
     transaction, device = record.inputs["transaction"], record.inputs.get("device", {})
@@ -327,6 +337,7 @@ def log_entry(record: DecisionRecord, *, connect: bool) -> DecisionLogEntry:
         "device_ip": device.get("ip"),
         "device_fingerprint": device.get("fingerprint"),
         "transaction_reference": transaction["reference"],
+        "payment_state": record.payment_state,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from risk.decisions.errors import DecisionNotFound
+from risk.decisions.errors import DecisionNotFound, EventsMoved
 from risk.decisions.models import CreateDecision, DecisionRecord, DecisionView, view
 from risk.decisions.repository import DecisionRepository, record_of
 from risk.decisions.service import BackendsOf, DecisionService, Notify, Origin
@@ -21,6 +21,7 @@ __all__ = [
     "DecisionRepository",
     "DecisionService",
     "DecisionView",
+    "EventsMoved",
     "Origin",
     "RiskSettings",
     "decisions_of",

@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
 from risk import records, velocity
-from risk.decisions.errors import AlreadyResolved, CounterMoved, DecisionNotFound, NotForReview
-from risk.decisions.models import DecisionRecord
+from risk.decisions.errors import AlreadyResolved, CounterMoved, DecisionNotFound, EventsMoved, NotForReview
+from risk.decisions.models import DecisionRecord, notice
 from risk.evaluation import EMPTY_RULESET, CompiledRuleset, compile_ruleset
 from risk.fields import field_at, value_at
 from risk.rules import unpack
@@ -51,13 +51,14 @@ class Log:
 
 @dataclass(slots=True)
 class Situation:
-    """What a decision is made on: the ruleset, the logs by key path, the blacklisted paths, what webhooks want."""
+    """What a decision is made on: the ruleset, the logs by key path, the blacklisted paths, who wants to hear of it
+    (recipients by event type)."""
 
     ruleset: CompiledRuleset
     counted: Mapping[str, Counted]
     logs: dict[str, Log]
     listed: frozenset[str]
-    webhook_events: frozenset[str]
+    wanted: Mapping[str, Sequence[str]]
 
     def entry(self, inputs: Mapping[str, Any], now: datetime, outcome: str, digests: Mapping[str, str]) -> Entry:
         transaction = inputs["transaction"]
@@ -116,7 +117,7 @@ class DecisionRepository:
             counted=plan.counted,
             logs={path: _log(key, found[key]) for path, key in plan.logs.items()},
             listed=frozenset(path for key, path in plan.entries.items() if _is_alive(found[key])),
-            webhook_events=frozenset((found[webhooks_key] or {}).get("events", ())),
+            wanted=_wanted(found[webhooks_key]),
         )
 
     def _plan(self, account_id: str, active: Item, inputs: Mapping[str, Any], *, connect: bool) -> _Plan:
@@ -225,10 +226,40 @@ class DecisionRepository:
             refusal=lambda now: CounterMoved(path, now),
         )  # fmt: skip
 
-    def announce(self, transaction: Transaction, account_id: str, event_type: str, payload: Mapping[str, Any]) -> None:
-        events.announce(
-            transaction, self._table,
-            account_id=account_id, event_type=event_type, subject=payload["decision"]["id"], payload=payload,
+    def wanted(self, account_id: str) -> Mapping[str, Sequence[str]]:
+        """Who wants to hear of which events of the account's decisions: recipients by event type."""
+        return _wanted(self._table.get(*records.webhooks_key(account_id)))
+
+    def announce(
+        self,
+        transaction: Transaction,
+        record: DecisionRecord,
+        event_type: str,
+        wanted: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Tell every webhook that wants to hear of it: which decision, not what is in it."""
+        for recipient in wanted.get(event_type, ()):
+            events.announce(
+                transaction, self._table,
+                account_id=recipient, event_type=event_type, subject=record.id, payload=notice(record, event_type),
+            )  # fmt: skip
+
+    def append_event(
+        self, transaction: Transaction, record: DecisionRecord, entry: Mapping[str, Any], payment_state: str | None
+    ) -> None:
+        """Add a lifecycle event to a decision that still has the events it was read with.
+
+        Raises (at commit):
+            EventsMoved: it has another one by now.
+        """
+        key = records.decision_key(record.account_id, record.id)
+        if key is None:
+            raise DecisionNotFound
+        transaction.update(
+            self._table, *key, "SET events = list_append(events, :new), payment_state = :state",
+            condition="size(events) = :seen",
+            values={":new": [dict(entry)], ":state": payment_state, ":seen": len(record.events)},
+            refusal=lambda _: EventsMoved(),
         )  # fmt: skip
 
     def resolve(self, transaction: Transaction, record: DecisionRecord, resolution: str, at: str) -> None:
@@ -257,6 +288,11 @@ def moved(log: Log, item: Item) -> Log:
 
 def _log(key: tuple[str, str], item: Item | None) -> Log:
     return Log(key, item["version"], velocity.load(item["log"])) if item else Log(key, 0, [])
+
+
+def _wanted(item: Item | None) -> Mapping[str, Sequence[str]]:
+    wanted: Mapping[str, Sequence[str]] = (item or {}).get("wanted", {})
+    return wanted
 
 
 def _is_alive(entry: Item | None) -> bool:

@@ -154,9 +154,7 @@ class DecisionService:
         once.remember(transaction, encode(answer))
         self._repository.insert(transaction, record)
         self._count(transaction, record, situation)
-        event_type = f"decision.{record.decision.lower()}"
-        if event_type in situation.webhook_events:
-            self._repository.announce(transaction, record.account_id, event_type, {"decision": answer})
+        self._repository.announce(transaction, record, f"decision.{record.decision.lower()}", situation.wanted)
         transaction.commit()
         return answer
 
