@@ -19,7 +19,7 @@ Name = Annotated[str, Text(200)]
 class Payload(RequestModel):
     """Strict in type; unknown members are refused, because an operator's typing error must not pass."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class RiskOptions(Payload):

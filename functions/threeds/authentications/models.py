@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, TypedDict
 
-from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from threeds import dates
 from tollgate.dialects.vault import Pagination
@@ -56,8 +56,6 @@ def _day(text: str) -> str:
     return text
 
 
-_BUILT_WHEN_USED: Final = ConfigDict(defer_build=True)  # a start of the function does not pay for four models
-
 Moment = Annotated[
     str, Field(strict=True), AfterValidator(_moment),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{14}$", "examples": ["20260131235959"]}),
@@ -70,8 +68,6 @@ Day = Annotated[
 
 class CofAuthentication(RequestModel):
     """A payment with a credential on file."""
-
-    model_config = _BUILT_WHEN_USED
 
     amount: Annotated[MinorUnits, Field(description="In minor units: 700 for 7 EUR, 100 for 100 JPY")]
     currency_code: CurrencyCode
@@ -104,8 +100,6 @@ class InstallmentAuthentication(RecurringAuthentication):
 
 class SubsequentAuthentication(RequestModel):
     """A further payment of a series, which the merchant initiates."""
-
-    model_config = _BUILT_WHEN_USED
 
     original_authentication: UuidStr
     amount: Annotated[MinorUnits, Field(description="In minor units; not above that of the original")]

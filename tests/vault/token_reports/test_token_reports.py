@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import pytest
@@ -36,6 +36,8 @@ CARD = {"account_number": "4242424242424242", "expiry_month": 4, "expiry_year": 
 SEED_ROW = (
     b'"364073f3-47fd-4210-bb8a-5bc3d38bee3c","stripe","pm_1PsSCYCJ5AfyAmaKo4RuyX6v","2024-09-10 10:04:27.018267"\n'
 )
+_WEEKS = count()
+"""A week of its own for every test of the daily run, so that no day of it was run before."""
 HEADER = "id,import_provider,business_key,created_at\n"
 
 
@@ -44,10 +46,10 @@ def merchant(make_merchant: Callable[..., Merchant], sqs: FakeSqs) -> Merchant:
     return make_merchant(handler)
 
 
-def tokenise(merchant: Merchant, count: int = 1, **origin: Any) -> list[str]:
+def tokenise(merchant: Merchant, number: int = 1, **origin: Any) -> list[str]:
     """New tokens, by the way that imports and sessions go."""
     made = []
-    for _ in range(count):
+    for _ in range(number):
         new = NewCard(cards.Card(**CARD), **origin)  # type: ignore[arg-type]
         made.append(tokens._service.tokenise(merchant.account_id, new)["id"])
     return made
@@ -234,11 +236,11 @@ class TestLargeReport:
         (made,) = tokenise(merchant)
         monkeypatch.setattr(objects, "PART_BYTES", 5 * 1024 * 1024)
         line = rules.line(made, "stripe", "p" * 255, "2024-08-13T14:59:20.5Z")
-        count = 12 * 1024 * 1024 // len(line)
-        written = objects.ReportStore(s3, "bucket").write("a/b.csv", (line for _ in range(count)), rules.HEADER)
+        rows = 12 * 1024 * 1024 // len(line)
+        written = objects.ReportStore(s3, "bucket").write("a/b.csv", (line for _ in range(rows)), rules.HEADER)
         body = s3.objects["bucket"]["a/b.csv"]
-        assert body == rules.HEADER + line * count
-        assert (written.rows, written.bytes, written.sha256) == (count, len(body), hashlib.sha256(body).hexdigest())
+        assert body == rules.HEADER + line * rows
+        assert (written.rows, written.bytes, written.sha256) == (rows, len(body), hashlib.sha256(body).hexdigest())
         assert s3.unfinished == {}
         assert s3.types["a/b.csv"] == "text/csv"
 
@@ -252,8 +254,7 @@ class TestDaily:
     @pytest.fixture
     def day(self, held_clock: Any) -> Any:
         """A day of its own for each test, far ahead, so that no run of it was done before."""
-        offset = int.from_bytes(hashlib.sha256(str(id(held_clock)).encode()).digest()[:2], "big")
-        held_clock.at = datetime(2040, 1, 1, 3, tzinfo=UTC) + timedelta(days=offset)
+        held_clock.at = datetime(2040, 1, 1, 3, tzinfo=UTC) + timedelta(days=7 * next(_WEEKS))
         return held_clock
 
     @staticmethod
@@ -299,11 +300,12 @@ class TestDaily:
     ) -> None:
         from vault.token_reports import repository
 
-        monkeypatch.setattr(repository, "_SCANNED_AT_ONCE", 5)
-        monkeypatch.setattr(service, "_PAGES_PER_RUN", 3)
         tokenise(merchant)
-        deathly = deaths(aws.dynamodb(), lambda: daily_worker.handler({}, object()))
-        assert len(list(islice(deathly, 12))) == 12
+        with monkeypatch.context() as small_steps:
+            small_steps.setattr(repository, "_SCANNED_AT_ONCE", 5)
+            small_steps.setattr(service, "_PAGES_PER_RUN", 3)
+            deathly = deaths(aws.dynamodb(), lambda: daily_worker.handler({}, object()))
+            assert len(list(islice(deathly, 12))) == 12
         self.run()
         write_all(sqs, merchant.account_id)
         assert len(announced(merchant)) == 1

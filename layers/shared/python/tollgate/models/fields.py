@@ -57,9 +57,12 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class RequestModel(BaseModel):
-    """Base of request models: no coercion, unknown members ignored, frozen, no input in the text of an error."""
+    """Base of request models: no coercion, unknown members ignored, frozen, no input in the text of an error.
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+    A model is built when the first body needs it: a start of a function, and whoever only reads, does not pay for it.
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 def validated(model: type[M], value: object, root: str = "$") -> M:
