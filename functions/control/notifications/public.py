@@ -13,19 +13,26 @@ from control.notifications.service.dispatching import Dispatcher
 from control.notifications.service.log import DeliveryLog
 from control.notifications.service.recording import Recorder
 from control.notifications.service.upkeep import Upkeep
+from control.notifications.targets import Subscription, Subscriptions, Targets
 from control.provisioning.public import NotificationTargets
 from tollgate import aws
+from tollgate.auth import records
 from tollgate.config import CallerSettings
+from tollgate.crypto.keyring import Keyring
+from tollgate.crypto.keys import Kms
 from tollgate.egress import Egress
 from tollgate.store.table import Table
 
 __all__ = [
     "LogSettings",
     "NotificationSettings",
+    "Subscription",
+    "Subscriptions",
     "WorkerSettings",
     "delivery_log_of",
     "dispatcher_of",
     "recorder_of",
+    "subscriptions_of",
     "upkeep_of",
 ]
 
@@ -53,12 +60,12 @@ class LogSettings(NotificationSettings):
 
 def recorder_of(settings: WorkerSettings) -> Recorder:
     tables = {name: Table(name, aws.dynamodb()) for name in settings.outbox_tables}
-    return Recorder(*_repositories(settings), Outbox(tables), NotificationTargets.of(settings))
+    return Recorder(*_repositories(settings), Outbox(tables), _targets(settings))
 
 
 def dispatcher_of(settings: NotificationSettings) -> Dispatcher:
     egress = Egress(frozenset(settings.sandbox_allow_targets if settings.is_sandbox else ()))
-    return Dispatcher(*_repositories(settings), NotificationTargets.of(settings), Receiver(egress))
+    return Dispatcher(*_repositories(settings), _targets(settings), Receiver(egress))
 
 
 def upkeep_of(settings: NotificationSettings) -> Upkeep:
@@ -67,7 +74,17 @@ def upkeep_of(settings: NotificationSettings) -> Upkeep:
 
 def delivery_log_of(settings: LogSettings) -> DeliveryLog:
     deliveries = Deliveries(aws.sqs(), settings.notifications_queue_url)
-    return DeliveryLog(*_repositories(settings), NotificationTargets.of(settings), deliveries)
+    return DeliveryLog(*_repositories(settings), _targets(settings), deliveries)
+
+
+def subscriptions_of(settings: NotificationSettings) -> Subscriptions:
+    identity = Table(settings.identity_table, aws.dynamodb())
+    keyring = Keyring(identity, Kms(aws.kms(), settings.platform_key_id), records.PLATFORM)
+    return Subscriptions(Table(settings.notifications_table, aws.dynamodb()), keyring)
+
+
+def _targets(settings: NotificationSettings) -> Targets:
+    return Targets(NotificationTargets.of(settings), subscriptions_of(settings))
 
 
 def _repositories(settings: NotificationSettings) -> tuple[NotificationRepository, EndpointRepository]:

@@ -63,13 +63,14 @@ class Provisioning:
 class NotificationTarget:
     """Where an account wants its notifications and what they are signed with, the present key first.
 
-    `url` None: nowhere. `url_set_at` is when an operator last named the URL (UTC to the microsecond), None if that was
-    at the account's creation.
+    `url` None: nowhere. `url_set_at` is when the URL was last named (UTC to the microsecond), None if that was at the
+    account's creation. `accepts` are the statuses that acknowledge.
     """
 
     url: str | None
     url_set_at: str | None
     keys: tuple[bytes, ...]
+    accepts: range = range(200, 201)
 
 
 class NotificationTargets:

@@ -7,7 +7,7 @@ answer but its status is kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from control.notifications.models import Outcome
@@ -15,7 +15,8 @@ from tollgate.egress import BadAnswer, Egress, EgressFailure, ResolverDown, Targ
 
 DEADLINE_SECONDS: Final = 10
 MOST_ANSWER_BYTES: Final = 262_144
-SUCCESS: Final = 200
+SUCCESS: Final = range(200, 201)
+"""The reference of the vault: 200 alone."""
 
 _REASONS: Final = {"connect": "connection_failed", "tls": "tls_failed", "too large": "answer_too_large"}
 
@@ -26,11 +27,15 @@ class Receiver:
     def __init__(self, egress: Egress) -> None:
         self._egress = egress
 
-    def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Outcome:
+    def post(
+        self, url: str, headers: Sequence[tuple[str, str]], body: bytes, accepts: Container[int] = SUCCESS
+    ) -> Outcome:
         """Make one attempt, within ten seconds from the look-up of the name to the last byte; never raises for what
         the other side does."""
         started = time.perf_counter()
         status, error = self._attempt(url, headers, body)
+        if error is None and status not in accepts:
+            error = "unexpected_status"
         return Outcome(status, error, round((time.perf_counter() - started) * 1000))
 
     def _attempt(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int | None, str | None]:
@@ -40,7 +45,7 @@ class Receiver:
             )
         except EgressFailure as failure:
             return None, _word_for(failure)
-        return answer.status, None if answer.status == SUCCESS else "unexpected_status"
+        return answer.status, None
 
 
 def _word_for(failure: EgressFailure) -> str:

@@ -20,7 +20,8 @@ from control.notifications.models import Attempt, Endpoint, Notification, Outcom
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import NotificationRepository
 from control.notifications.service.recording import LEASE, in_hand
-from control.provisioning.public import NotificationTarget, NotificationTargets
+from control.notifications.targets import Targets
+from control.provisioning.public import NotificationTarget
 from tollgate import clock, ids
 from tollgate.errors import Contended
 
@@ -66,7 +67,7 @@ class Dispatcher:
         self,
         notifications: NotificationRepository,
         endpoints: EndpointRepository,
-        targets: NotificationTargets,
+        targets: Targets,
         receiver: Receiver,
     ) -> None:
         self._notifications = notifications
@@ -97,7 +98,7 @@ class Dispatcher:
         """The attempt, ready to be made on a thread."""
         headers = rules.headers(target.keys, notification, clock.wall())
         url, body = str(target.url), notification.body.encode()
-        return lambda: self._receiver.post(url, headers, body)
+        return lambda: self._receiver.post(url, headers, body, target.accepts)
 
     def settle(
         self, done: Notification, outcome: Outcome, party: Party, go_on: bool

@@ -30,7 +30,8 @@ from control.notifications.models import (
 from control.notifications.repository import keys
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import ATTEMPTS_SHOWN, NotificationRepository
-from control.provisioning.public import NotificationTarget, NotificationTargets
+from control.notifications.targets import Targets
+from control.provisioning.public import NotificationTarget
 from tollgate import clock, ids
 from tollgate.errors import Contended
 from tollgate.store.listing import Selection
@@ -54,7 +55,7 @@ class DeliveryLog:
         self,
         notifications: NotificationRepository,
         endpoints: EndpointRepository,
-        targets: NotificationTargets,
+        targets: Targets,
         deliveries: Deliveries,
     ) -> None:
         self._notifications = notifications

@@ -17,7 +17,8 @@ from control.notifications.models import Endpoint, Notification, Reference, stam
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import NotificationRepository
 from control.notifications.repository.outbox import Outbox, event_of
-from control.provisioning.public import NotificationTarget, NotificationTargets
+from control.notifications.targets import Targets
+from control.provisioning.public import NotificationTarget
 from tollgate import clock, ids
 from tollgate.errors import Contended
 from tollgate.events import Event
@@ -50,7 +51,7 @@ class Recorder:
         notifications: NotificationRepository,
         endpoints: EndpointRepository,
         outbox: Outbox,
-        targets: NotificationTargets,
+        targets: Targets,
     ) -> None:
         self._notifications = notifications
         self._endpoints = endpoints
