@@ -41,6 +41,13 @@ class CallerSettings(Settings):
     sandbox_allow_targets: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class PaymentsSettings(CallerSettings):
+    """What a function of the payments family needs."""
+
+    payments_table: str
+
+
 def load(cls: type[T], environment: Mapping[str, str] | None = None) -> T:
     """Build `cls` from the environment.
 

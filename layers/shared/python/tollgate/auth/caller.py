@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Credential = Literal["api_key", "id_token", "access_token"]
+Credential = Literal["api_key", "id_token", "access_token", "signed_request"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tollgate import sandbox_clock
-from tollgate.errors import Failure, Invalid, Unauthenticated, Unavailable
+from tollgate.errors import Failure, Invalid, MethodNotAllowed, Unauthenticated, Unavailable
 from tollgate.http.dialect import Authenticator, Dialect
 from tollgate.http.message import Answer, Request, to_event
 from tollgate.http.route import Route, Router
@@ -86,7 +86,15 @@ class App:
             return route, self.dialect.answer_to(None)
 
     def _route(self, request: Request) -> Route:
-        route, request.parameters = self.router.find(request.method, request.path)
+        path = self.dialect.canonical_path(request.path)
+        try:
+            route, request.parameters = self.router.find(request.method, path)
+        except MethodNotAllowed as refused:
+            if not (self.dialect.post_updates_items and request.method == "POST" and "PATCH" in refused.allowed):
+                raise
+            route, request.parameters = self.router.find("PATCH", path)
+            if not route.path.endswith("}"):
+                raise
         return route
 
     def _serve(self, request: Request, route: Route) -> Answer:

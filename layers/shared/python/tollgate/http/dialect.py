@@ -39,7 +39,8 @@ class Dialect:
 
     `kinds` must hold `Failure` itself, the answer to everything unforeseen. `render` makes the error body from the kind
     and the failure (None for an unforeseen error). `negotiate` reads and checks version headers before anything else;
-    `headers` are added to every answer, errors included.
+    `headers` are added to every answer, errors included. `canonical_path` maps a path as sent to the one that routes
+    declare, for a family that has a second base path; `post_updates_items` lets POST on an item's path mean PATCH.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Dialect:
     headers: Callable[[Request], Mapping[str, str]]
     idempotency_header: str
     replay_header: str
+    canonical_path: Callable[[str], str] = str
+    post_updates_items: bool = False
 
     def kind_of(self, failure: Failure | None) -> Kind:
         """The nearest entry along the failure's class hierarchy."""

@@ -21,7 +21,8 @@ class Route:
     Shapes: `body` (a pydantic model or a TypedDict) and `query` are what the endpoint reads, `answer` is what it says
     on success (a TypedDict, a pydantic model, or None for no content), `headers` are further request headers as name →
     (required, schema, description). `access` names the credentials that the dialect accepts here; empty means none is
-    needed.
+    needed. `permission` and `scope` are what a family's authenticator demands beyond a credential, in the family's own
+    words. `operation` names the operation where the endpoint's own name cannot, as one endpoint serves many.
     """
 
     method: str
@@ -41,11 +42,14 @@ class Route:
     headers: Mapping[str, tuple[bool, Mapping[str, Any], str]] = field(default_factory=dict)
     tag: str = ""
     description: str = ""
+    permission: str = ""
+    scope: str = ""
+    operation: str = ""
 
     @property
     def operation_id(self) -> str:
-        """A stable name for generated clients, from the endpoint's own name."""
-        return str(getattr(self.endpoint, "__name__", self.path)).strip("_")
+        """A stable name for generated clients: the one given, or the endpoint's own."""
+        return self.operation or str(getattr(self.endpoint, "__name__", self.path)).strip("_")
 
 
 class Router:
