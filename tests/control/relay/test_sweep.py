@@ -28,10 +28,11 @@ def _empty_outbox(held_clock: Any) -> Iterator[None]:
 
 
 def clear() -> None:
-    table = Table(VAULT, aws.dynamodb())
-    for shard in range(events.SHARDS):
-        for row in table.query(f"{events.PREFIX}{shard:02d}", project=("pk", "sk")):
-            table.delete(row["pk"], row["sk"])
+    for name in sweep_worker._settings.outbox_tables:
+        table = Table(name, aws.dynamodb())
+        for shard in range(events.SHARDS):
+            for row in table.query(f"{events.PREFIX}{shard:02d}", project=("pk", "sk")):
+                table.delete(row["pk"], row["sk"])
 
 
 def announce(subject: str | None = None) -> str:
