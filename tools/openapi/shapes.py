@@ -29,8 +29,10 @@ def modelled(shape: Any) -> Any:
 @cache
 def _model(shape: Any) -> type[BaseModel]:
     members: dict[str, Any] = {}
+    # Under postponed annotations `__required_keys__` does not know of NotRequired: the resolved hints do.
+    marked = typing.get_type_hints(shape, include_extras=True)
     for name, hint in typing.get_type_hints(shape, include_extras=False).items():
-        required = name in shape.__required_keys__
+        required = name in shape.__required_keys__ and get_origin(marked[name]) is not typing.NotRequired
         members[name] = (modelled(hint), ... if required else None)
     text = (shape.__doc__ or "").strip()
     return create_model(shape.__name__, __config__=ConfigDict(json_schema_extra={"description": text}), **members)
