@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 from urllib.parse import unquote
 
 from tollgate import clock
@@ -90,8 +90,8 @@ def read(authorization: str | None, method: str, path: str, raw_query: str) -> S
 def is_target(claimed: str, path: str, raw_query: str) -> bool:
     """Whether a claimed target is the one received, byte for byte.
 
-    Two things the gateway does not tell, and they are granted: a `?` with nothing behind it, and, in the path alone, how
-    a character was written that many clients escape and others do not (docs/decisions/0032-payments-access.md).
+    Two things the gateway does not tell, and they are granted: a `?` with nothing behind it and, in the path alone,
+    whether a character was escaped that clients may escape or not (docs/decisions/0032-payments-access.md).
     """
     target = f"{path}?{raw_query}" if raw_query else path
     if claimed == target or (not raw_query and claimed == f"{path}?"):
@@ -141,7 +141,7 @@ def _check_times(claims: Mapping[str, Any]) -> None:
         raise RequestNotSigned("The token is not valid yet")
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
