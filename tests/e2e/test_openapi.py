@@ -14,9 +14,20 @@ from tests.e2e.stack import Stack
 # the one check that is left out; every other one holds.
 NOT_EXPRESSIBLE = "positive_data_acceptance"
 
+# The proxy says 407 where others say 401. A preflight is granted before anything is looked at, whatever it asks for.
+CONFIGURATION = """
+[checks.missing_required_header]
+expected-statuses = [400, 401, 403, 406, 407, 415, 422]
+
+[[operations]]
+include-method = "OPTIONS"
+enabled = false
+"""
+
 
 @pytest.mark.parametrize("document", ["vault"])
 def test_every_answer_is_as_documented(stack: Stack, document: str, tmp_path: Path) -> None:
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     ran = subprocess.run(
         [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.base_url}/openapi/{document}.json",
