@@ -96,6 +96,18 @@ def test_key_policies_name_actions_one_by_one(key: str) -> None:
         assert statement["Principal"] != "*"
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_everybody_in_the_account_uses_a_key_through_dynamodb_alone(key: str) -> None:
+    """A table under a key of ours is opened in its caller's name; no other service opens anything so."""
+    open_to_all = [
+        statement for statement in policies.statements([_properties(key)["KeyPolicy"]])
+        if statement["Principal"] == {"AWS": "*"}
+    ]  # fmt: skip
+    (condition,) = [statement["Condition"] for statement in open_to_all]
+    assert set(condition["StringEquals"]) == {"kms:CallerAccount", "kms:ViaService"}
+    assert "dynamodb." in str(condition["StringEquals"]["kms:ViaService"])
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_only_the_card_zone_names_card_keys(function: str) -> None:
     family = _properties(function)["Handler"].split(".")[0]
