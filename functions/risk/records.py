@@ -6,6 +6,7 @@ Access patterns (`pk`, `sk`):
     a blacklist entry               `ENTRY#<account>#<id>`,                 `#`
     a rolling log (`risk.velocity`) `COUNTER#<account>#<key>#<digest>`,     `#`
     decisions by time               `DECISIONS#<account>#<day>#<shard>`,    `<id>`
+    a lifecycle event               `EVENT#<account>#<id>`,                 `#`
     who wants which events          `WEBHOOKS#<account>`,                   `#`   (`wanted`: recipients by event type)
 
 A decision's id is a UUIDv7: its day and its order are in it, and its last digit is the shard, so that one row answers
@@ -46,6 +47,10 @@ def webhooks_key(account_id: str) -> tuple[str, str]:
     return f"WEBHOOKS#{account_id}", "#"
 
 
+def event_key(account_id: str, event_id: str) -> tuple[str, str]:
+    return f"EVENT#{account_id}#{event_id}", "#"
+
+
 def decision_key(account_id: str, decision_id: str) -> tuple[str, str] | None:
     """Where a decision is; None for an id that no decision can have."""
     if decision_id[_UUID_VERSION_AT] != "7":
@@ -66,7 +71,15 @@ def decision_partitions(account_id: str, first: datetime, last: datetime) -> lis
 
 def entry_id(keyring: Keyring, account_id: str, path: str, value: str) -> str:
     """The id of the entry for a value of a field: a UUIDv8 (RFC 9562, 5.8) of a keyed digest."""
-    digest = keyring.digest(account_id, "blacklist-entry", f"{path}\n{value}".encode())
+    return _uuid_of(keyring.digest(account_id, "blacklist-entry", f"{path}\n{value}".encode()))
+
+
+def event_id(keyring: Keyring, account_id: str, content: bytes) -> str:
+    """The id of a lifecycle event, by all that it says: so the same event sent again is the same one."""
+    return _uuid_of(keyring.digest(account_id, "lifecycle-event", content))
+
+
+def _uuid_of(digest: str) -> str:
     return str(uuid.UUID(f"{digest[:12]}8{digest[13:16]}{'89ab'[int(digest[16], 16) % 4]}{digest[17:32]}"))
 
 

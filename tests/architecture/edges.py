@@ -8,10 +8,16 @@ from __future__ import annotations
 EDGES: frozenset[tuple[str, str]] = frozenset(
     {
         ("control.notifications", "control.provisioning"),  # where an account's notifications go, what signs them
+        ("risk.webhooks", "control.notifications"),  # a webhook is a recipient of notifications
+        ("risk.events", "risk.blacklist"),  # reported fraud condemns values of the decision
+        ("risk.events", "risk.decisions"),  # an event joins its decision
+        ("risk.events", "risk.rulesets"),  # blacklist rules say what is condemned
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations
         ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result
         ("threeds.authentications", "vault.tokens"),  # an AReq carries the card behind a token
+        ("vault.acquiring", "vault.acquirer_simulator"),  # the acquirer of a sandbox
+        ("vault.acquiring", "vault.tokens"),  # what is charged is the card behind a token
         ("vault.forward", "vault.tokens"),  # the proxy fills in the card behind a token
         ("vault.imports", "vault.tokens"),  # rows of another vault become tokens
         ("vault.token_reports", "vault.tokens"),  # the report goes through all tokens

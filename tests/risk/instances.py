@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 from control.oauth.handler import handler as token_endpoint
 from risk.blacklist.handler import handler as blacklist
 from risk.decisions.handler import handler as decisions
+from risk.events.handler import handler as events
 from risk.rulesets.handler import handler as rulesets
+from risk.webhooks.handler import handler as webhooks
 from tests.support.http import Handler, Response, send
 from tollgate.dialects.risk import ALL_SCOPES
 
@@ -69,7 +71,13 @@ class Instance:
 
 
 def door_of(target: str) -> Handler:
-    for prefix, door in (("/api/decisions", decisions), ("/api/admin/rulesets", rulesets)):
+    doors = (
+        ("/api/decisions", decisions),
+        ("/api/events", events),
+        ("/api/admin/rulesets", rulesets),
+        ("/api/admin/webhooks", webhooks),
+    )
+    for prefix, door in doors:
         if target.startswith(prefix):
             return door
     return blacklist

@@ -9,11 +9,12 @@ from control.notifications.clients.receiver import Receiver
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import NotificationRepository
 from control.notifications.repository.outbox import Outbox
+from control.notifications.repository.subscriptions import Subscription, Subscriptions
 from control.notifications.service.dispatching import Dispatcher
 from control.notifications.service.log import DeliveryLog
 from control.notifications.service.recording import Recorder
+from control.notifications.service.targets import Targets
 from control.notifications.service.upkeep import Upkeep
-from control.notifications.targets import Subscription, Subscriptions, Targets
 from control.provisioning.public import NotificationTargets
 from tollgate import aws
 from tollgate.auth import records

@@ -19,6 +19,7 @@ from tollgate.crypto.keyring import Keyring
 from tollgate.errors import Contended, Invalid
 from tollgate.http.message import encode
 from tollgate.store.idempotency import NOT_CLAIMED, Once
+from tollgate.store.transaction import Transaction
 
 _ATTEMPTS = 10
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -68,6 +69,20 @@ class BlacklistService:
                 continue
             return view(entry), former is None or is_over(former)
         raise Contended
+
+    def join(self, transaction: Transaction, account_id: str, new: NewEntry) -> None:
+        """As `add`, in a transaction of the caller's.
+
+        Raises (at commit):
+            Overtaken: another writer was first; to be begun again.
+        """
+        entry_id = records.entry_id(self._keyring, account_id, new.field_path, new.value)
+        former = self._repository.stored(account_id, entry_id)
+        self._repository.write(transaction, _entry(account_id, entry_id, new, former), former)
+
+    def entries(self, account_id: str, most: int) -> list[Entry]:
+        """The account's entries that count now, the oldest `most`."""
+        return self._repository.page(account_id, None, most)[0]
 
     def require(self, account_id: str, entry_id: str) -> Entry:
         """An entry of the account that still counts, or EntryNotFound."""

@@ -55,6 +55,12 @@ class RulesetService:
             raise RulesetNotFound
         return ruleset
 
+    def active(self, account_id: str, context: str) -> Ruleset | None:
+        """The ruleset that decides in a context: its own, else that of `default`, else none."""
+        contexts = self._repository.active(account_id).get("contexts", {})
+        chosen = contexts.get(context) or contexts.get("default")
+        return self._repository.find(account_id, chosen["id"]) if chosen else None
+
     def page(self, account_id: str, after: str | None, limit: int) -> tuple[list[RulesetView], str | None]:
         """A page behind a place, and the place that the next one begins behind."""
         found, last = self._repository.page(account_id, after, limit)

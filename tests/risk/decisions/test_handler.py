@@ -194,6 +194,7 @@ class TestRead:
             "device_ip": "203.0.113.7",
             "device_fingerprint": "device-1",
             "transaction_reference": "order-1",
+            "payment_state": None,
         }
 
     @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from control.notifications.models import Attempt, Endpoint, Notification, Outcom
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import NotificationRepository
 from control.notifications.service.recording import LEASE, in_hand
-from control.notifications.targets import Targets
+from control.notifications.service.targets import Targets
 from control.provisioning.public import NotificationTarget
 from tollgate import clock, ids
 from tollgate.errors import Contended

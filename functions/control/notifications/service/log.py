@@ -30,7 +30,7 @@ from control.notifications.models import (
 from control.notifications.repository import keys
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import ATTEMPTS_SHOWN, NotificationRepository
-from control.notifications.targets import Targets
+from control.notifications.service.targets import Targets
 from control.provisioning.public import NotificationTarget
 from tollgate import clock, ids
 from tollgate.errors import Contended

@@ -17,7 +17,7 @@ from control.notifications.models import Endpoint, Notification, Reference, stam
 from control.notifications.repository.endpoints import EndpointRepository
 from control.notifications.repository.notifications import NotificationRepository
 from control.notifications.repository.outbox import Outbox, event_of
-from control.notifications.targets import Targets
+from control.notifications.service.targets import Targets
 from control.provisioning.public import NotificationTarget
 from tollgate import clock, ids
 from tollgate.errors import Contended

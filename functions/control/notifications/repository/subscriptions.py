@@ -1,8 +1,6 @@
-"""Where a recipient's notifications go: an account's own endpoint, or one that a family subscribed for an account.
+"""Subscriptions: endpoints beside an account's own, kept by a family for its accounts.
 
-A *recipient* is an account, by its id, or a subscription (`<account>/<name>`). To the machinery both are the same: each
-has numbers, lanes, health and a log of its own, so that one slow webhook holds up no other. The owner of a subscription
-changes it in its own transaction. It must not know what is subscribed to.
+The owner of a subscription changes it in its own transaction. It must not know what is subscribed to.
 
 Access pattern (`pk`, `sk`): where a subscription's notifications go  `TARGET#<account>/<name>`, `#`
 """
@@ -10,19 +8,15 @@ Access pattern (`pk`, `sk`): where a subscription's notifications go  `TARGET#<a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from control.notifications.models import stamp
-from control.provisioning.public import NotificationTarget, NotificationTargets
 from tollgate import clock
 from tollgate.auth import records
 from tollgate.crypto.keyring import Keyring
 from tollgate.store.table import Table
 from tollgate.store.transaction import Transaction
 
-ANY_SUCCESS: Final = range(200, 300)
-NOWHERE: Final = NotificationTarget(url=None, url_set_at=None, keys=(), accepts=ANY_SUCCESS)
-_BETWEEN: Final = "/"
+BETWEEN = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,16 @@ class Subscription:
 
     @property
     def recipient(self) -> str:
-        return f"{self.account_id}{_BETWEEN}{self.name}"
+        return f"{self.account_id}{BETWEEN}{self.name}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Subscribed:
+    """Where a subscription's notifications go, since when (UTC to the microsecond), and what signs them."""
+
+    url: str
+    url_set_at: str
+    key: bytes
 
 
 class Subscriptions:
@@ -70,30 +73,13 @@ class Subscriptions:
         """From now on nothing is sent; what is still pending is noted as not sent."""
         transaction.delete(self._table, f"TARGET#{subscription.recipient}", "#")
 
-    def target(self, recipient: str) -> NotificationTarget:
-        """As it is now; nowhere for one that is gone."""
+    def find(self, recipient: str) -> Subscribed | None:
+        """As it is now; None for one that is gone."""
         item = self._table.get(f"TARGET#{recipient}", "#")
         if item is None:
-            return NOWHERE
+            return None
         key = self._keyring.open(records.PLATFORM, _context(recipient), item["hmac_key"])
-        return NotificationTarget(item["url"], item["url_set_at"], (key,), ANY_SUCCESS)
-
-
-class Targets:
-    """The targets of all recipients."""
-
-    def __init__(self, accounts: NotificationTargets, subscriptions: Subscriptions) -> None:
-        self._accounts = accounts
-        self._subscriptions = subscriptions
-
-    def require(self, recipient: str) -> NotificationTarget:
-        """The target of a recipient as it is now.
-
-        Raises:
-            AccountNotFound: no account has this id.
-        """
-        of = self._subscriptions.target if _BETWEEN in recipient else self._accounts.require
-        return of(recipient)
+        return Subscribed(item["url"], item["url_set_at"], key)
 
 
 def _context(recipient: str) -> dict[str, str]:

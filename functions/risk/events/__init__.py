@@ -1,0 +1,1 @@
+"""Lifecycle events: what became of a payment after its decision."""
