@@ -75,7 +75,7 @@ class NetworkToken:
 class Enrolment:
     """A card to be enrolled. `id` is ours (the token's), the same at every attempt, so that asking again is safe.
 
-    `attempt` counts from one."""
+    `attempt` counts from one. `bypass_identification`: the issuer shall not identify and verify the cardholder (ID&V)."""
 
     id: str
     account_number: str = field(repr=False)
@@ -84,6 +84,7 @@ class Enrolment:
     cardholder_name: str | None = field(repr=False)
     scheme: str
     attempt: int
+    bypass_identification: bool = False
 
 
 @dataclass(frozen=True, slots=True)

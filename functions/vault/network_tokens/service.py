@@ -113,6 +113,7 @@ class ProvisioningService:
                 cardholder_name=token.cardholder_name,
                 scheme=token.scheme,
                 attempt=work.attempts,
+                bypass_identification=bool(token.bypass_identification),
             )
         )
 

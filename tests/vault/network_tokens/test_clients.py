@@ -87,6 +87,7 @@ class TestGateway:
             "expiration_year": 2033,
             "cardholder_name": "John Doe",
             "scheme": "VISA",
+            "bypass_identification": False,
         }
 
     @pytest.mark.parametrize("status", ["pending", "failed", "not_available", "inactive"])
@@ -192,11 +193,15 @@ class TestSimulator:
         assert Simulator().enrol(ENROLMENT) == Simulator().enrol(ENROLMENT)
 
     def test_has_a_card_for_every_outcome(self) -> None:
-        endings = {"0002": "failed", "9995": "inactive", "0119": "active", "0341": "active"}
+        endings = {"0002": "failed", "9995": "inactive", "0119": "active", "0341": "active", "0127": "inactive"}
         for ending, status in endings.items():
             number = next(f"4{n:011d}{ending}" for n in range(10) if luhn.passes(f"4{n:011d}{ending}"))
             enrolment = dataclasses.replace(ENROLMENT, account_number=number, attempt=2)
             assert Simulator().enrol(enrolment).status == status
+
+    def test_has_a_card_whose_issuer_identifies_unless_told_not_to(self) -> None:
+        enrolment = dataclasses.replace(ENROLMENT, account_number="4000000000000127", bypass_identification=True)
+        assert Simulator().enrol(enrolment).status == "active"
 
 
 class TestChoice:

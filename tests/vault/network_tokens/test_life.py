@@ -103,6 +103,13 @@ class TestProvisioning:
         assert shop.events(token["id"]) == [("token.created", "pending"), ("token.updated", status)]
         assert shop.work() == []
 
+    @pytest.mark.parametrize(("bypassed", "status"), [(False, "inactive"), (True, "active")])
+    def test_bypasses_identification_where_the_session_said_so(self, shop: Shop, bypassed: bool, status: str) -> None:
+        new = NewCard(Card("4000000000000127", 4, 2033), bypass_identification=bypassed)
+        token = worker._service._tokens.tokenise(shop.account_id, new)
+        shop.run()
+        assert shop.status(token["id"]) == status
+
     def test_shows_in_the_list_and_its_counts(self, shop: Shop) -> None:
         from vault.tokens.handler import handler as tokens_door
 

@@ -46,6 +46,7 @@ class Gateway:
             "expiration_year": enrolment.expiry_year,
             "cardholder_name": enrolment.cardholder_name,
             "scheme": enrolment.scheme,
+            "bypass_identification": enrolment.bypass_identification,
         }
         return _outcome(_members(self._call("PUT", enrolment.id, card), 200, 201, 202))
 

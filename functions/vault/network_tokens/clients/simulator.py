@@ -5,6 +5,7 @@ The last four digits of a card choose what happens:
     0002  enrolment fails
     9995  the network token is inactive from the start
     0341  the first attempt to enrol times out; a later one succeeds
+    0127  the issuer wants the cardholder identified: inactive, or active where identification is bypassed
     0119  the network token turns out suspended when the first cryptogram is asked for
     any other  the network token is active
 """
@@ -25,6 +26,7 @@ from vault.network_tokens.models import CryptogramRequest, Enrolment, NetworkTok
 FAILS: Final = "0002"
 INACTIVE: Final = "9995"
 SLOW: Final = "0341"
+IDENTIFIES: Final = "0127"
 SUSPENDED_LATER: Final = "0119"
 
 # Token ranges of our own choice within the ranges of each scheme.
@@ -49,7 +51,8 @@ class Simulator:
             enrolment.expiry_year,
             _reference(enrolment.account_number),
         )
-        return Outcome("inactive" if ending == INACTIVE else "active", network_token)
+        unidentified = ending == IDENTIFIES and not enrolment.bypass_identification
+        return Outcome("inactive" if ending == INACTIVE or unidentified else "active", network_token)
 
     def delete(self, enrolment_id: str) -> None:
         """There is nothing that remembers it."""
