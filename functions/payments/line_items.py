@@ -258,7 +258,7 @@ def _line_faults(line: Mapping[str, Any], currency: str, path: str) -> Iterable[
     if not Decimal(line["quantity"]) > 0:
         yield Fault(f"{path}.quantity", "must be above zero")
     for n, tax in enumerate(line.get("taxes") or ()):
-        if not 0 <= Decimal(tax["rate"]) <= 100:  # noqa: PLR2004 -- per cent
+        if not 0 <= Decimal(tax["rate"]) <= 100:
             yield Fault(f"{path}.taxes[{n}].rate", "must be from 0 to 100 per cent")
 
 
@@ -307,4 +307,4 @@ def _places(currency: str) -> int:
 
 def _tolerance(currency: str) -> int:
     """A hundredth of the currency's unit, in minor units."""
-    return int(10 ** max(_places(currency) - 2, 0)) if _places(currency) >= 2 else 0  # noqa: PLR2004
+    return int(10 ** max(_places(currency) - 2, 0)) if _places(currency) >= 2 else 0

@@ -1,0 +1,1 @@
+"""The sandbox's acquirer: deterministic, chosen by card number and amount."""
