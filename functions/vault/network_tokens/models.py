@@ -75,7 +75,8 @@ class NetworkToken:
 class Enrolment:
     """A card to be enrolled. `id` is ours (the token's), the same at every attempt, so that asking again is safe.
 
-    `attempt` counts from one. `bypass_identification`: the issuer shall not identify and verify the cardholder (ID&V)."""
+    `attempt` counts from one. With `bypass_identification` the issuer shall not identify and verify the cardholder.
+    """
 
     id: str
     account_number: str = field(repr=False)
