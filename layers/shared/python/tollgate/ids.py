@@ -7,7 +7,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -29,25 +29,35 @@ def new_ordered_uuid(at: datetime) -> str:
 
 
 _NUMBERS_BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
-_RANDOM_BITS = 12
-_number_lock = threading.Lock()
+_CHANCE_BITS = 12
+_numbers = threading.Lock()
 _last_number = 0
 
 
 def new_number(at: datetime) -> int:
-    """A positive integer below 2^53: 41 bits of milliseconds since 2024 and 12 random bits.
+    """A whole number below 2^53 that sorts by time: 41 bits of milliseconds since 2024 and 12 random bits.
 
-    Numbers rise with `at`, and within a process each is greater than the one before. Another process may make the same
-    one in the same millisecond, so it is put under the condition that it is not taken.
+    Within a process every number is greater than the one before, whatever the clock does. Two processes may make the
+    same one, so it is written under the condition that none is there.
     """
     global _last_number
-    milliseconds = max(0, int((at - _NUMBERS_BEGIN).total_seconds() * 1000))
-    made = (milliseconds << _RANDOM_BITS) + secrets.randbelow(1 << _RANDOM_BITS)
-    with _number_lock:
-        if _last_number - made < 1 << (_RANDOM_BITS + 14):  # a clock that a test or the sandbox set back is followed
-            made = max(made, _last_number + 1)
-        _last_number = made
-    return made
+    past = at - _NUMBERS_BEGIN
+    milliseconds = (past.days * 86_400 + past.seconds) * 1000 + past.microseconds // 1000
+    with _numbers:
+        chance = secrets.randbelow(1 << _CHANCE_BITS)
+        _last_number = max((milliseconds << _CHANCE_BITS) + chance, _last_number + 1)
+        return _last_number
+
+
+def moment_of_number(number: int) -> datetime:
+    """When a number of `new_number` was made, to the millisecond."""
+    return _NUMBERS_BEGIN + timedelta(milliseconds=number >> _CHANCE_BITS)
+
+
+def number_at(moment: datetime) -> int:
+    """The lowest number that can have been made at this moment; negative before 2024."""
+    past = moment - _NUMBERS_BEGIN
+    return ((past.days * 86_400 + past.seconds) * 1000 + past.microseconds // 1000) << _CHANCE_BITS
 
 
 def use(source: Callable[[], str]) -> Callable[[], str]:
