@@ -8,10 +8,15 @@ from __future__ import annotations
 EDGES: frozenset[tuple[str, str]] = frozenset(
     {
         ("control.notifications", "control.provisioning"),  # where an account's notifications go, what signs them
+        ("risk.decisions", "risk.integrations"),  # backend rules ask, resolutions are told
+        ("risk.interceptors", "risk.decisions"),  # a request on its way is decided on
+        ("risk.settlements", "risk.decisions"),  # a provisional decision is settled
+        ("risk.settlements", "risk.integrations"),  # by backends that were put off
         ("risk.webhooks", "control.notifications"),  # a webhook is a recipient of notifications
         ("risk.events", "risk.blacklist"),  # reported fraud condemns values of the decision
         ("risk.events", "risk.decisions"),  # an event joins its decision
         ("risk.events", "risk.rulesets"),  # blacklist rules say what is condemned
+        ("control.provisioning", "payments.access"),  # a new account has a payments account, a space and a user
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations
         ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result

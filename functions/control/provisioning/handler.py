@@ -10,12 +10,12 @@ from typing import Any
 
 from control.provisioning.public import Provisioning
 from tollgate import config, sandbox_clock
-from tollgate.config import CallerSettings
+from tollgate.config import PaymentsSettings
 from tollgate.dialects.vault import VAULT
 from tollgate.errors import Failure
 from tollgate.log import Journal
 
-_settings = config.load(CallerSettings)
+_settings = config.load(PaymentsSettings)
 _provisioning = Provisioning.of(_settings)
 _journal = Journal("provisioning", _settings.log_level)
 

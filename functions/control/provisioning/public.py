@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from control.provisioning.repository import IdentityRepository, hmac_context
 from tollgate import aws, clock
 from tollgate.auth import records
-from tollgate.config import CallerSettings
+from tollgate.config import CallerSettings, PaymentsSettings
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
 from tollgate.errors import Invalid
@@ -33,13 +33,15 @@ class Provisioning:
     service: ProvisioningService
 
     @classmethod
-    def of(cls, settings: CallerSettings) -> Provisioning:
+    def of(cls, settings: PaymentsSettings) -> Provisioning:
         from control.provisioning.service import ProvisioningService
+        from payments.access.public import TenantOpening
         from tollgate.egress import Egress
 
         table, keyring = _identity(settings)
         egress = Egress(frozenset(settings.sandbox_allow_targets if settings.is_sandbox else ()))
-        return cls(ProvisioningService(IdentityRepository(table), keyring, egress, settings.environment))
+        payments = TenantOpening.of(settings)
+        return cls(ProvisioningService(IdentityRepository(table), keyring, egress, settings.environment, payments))
 
     def carry_out(self, payload: Any) -> dict[str, Any]:
         """Check a payload and carry it out.

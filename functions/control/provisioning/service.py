@@ -25,6 +25,7 @@ from control.provisioning.models import (
 )
 from control.provisioning.repository import IdentityRepository, hmac_context
 from control.provisioning.rules import audience_from
+from payments.access.public import TenantOpening
 from tollgate import clock, ids
 from tollgate.auth import api_keys, records
 from tollgate.crypto.keyring import Keyring
@@ -122,11 +123,19 @@ def _shown(instance: dict[str, Any] | None) -> dict[str, Any] | None:
 class ProvisioningService:
     """Carries out one command at a time."""
 
-    def __init__(self, repository: IdentityRepository, keyring: Keyring, egress: Egress, environment: str) -> None:
+    def __init__(
+        self,
+        repository: IdentityRepository,
+        keyring: Keyring,
+        egress: Egress,
+        environment: str,
+        payments: TenantOpening,
+    ) -> None:
         self._repository = repository
         self._keyring = keyring
         self._egress = egress
         self._environment = environment
+        self._payments = payments
         self._risk = RiskProvisioning(repository, keyring)
 
     def carry_out(self, command: Command) -> dict[str, Any]:
@@ -166,9 +175,10 @@ class ProvisioningService:
         self._repository.insert_account(transaction, account)
         api_key = self._new_key(transaction, account_id)
         risk = self._risk.add(transaction, account_id, command.name, command.risk)
+        payments = self._payments.add(transaction, account_id, command.name)
         transaction.commit()
         vault = {"api_key": api_key, "hmac_key": hmac_key}
-        return {"id": account_id, "name": account.name, "vault": vault, "risk": risk}
+        return {"id": account_id, "name": account.name, "vault": vault, "risk": risk, "payments": payments.shown()}
 
     def _update(self, command: UpdateAccount) -> dict[str, Any]:
         self._check_urls(command)

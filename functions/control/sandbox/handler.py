@@ -10,7 +10,7 @@ from control.sandbox.models import Advance, Behaviour, ClockView, Inbox, Provisi
 from control.sandbox.repository import ClockRepository, InboxRepository
 from control.sandbox.service import ClockService, InboxService
 from tollgate import aws, clock, config
-from tollgate.config import CallerSettings
+from tollgate.config import PaymentsSettings
 from tollgate.dialects.vault import VAULT
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
@@ -22,7 +22,7 @@ _ANYONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Settings(CallerSettings):
+class Settings(PaymentsSettings):
     """`scheduled_functions` run whenever the clock moves."""
 
     scheduled_functions: tuple[str, ...]

@@ -18,55 +18,55 @@ _READ: Final = ("read",)
 SUBJECTS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("account", "Account", (*_CRUD, "activate")),
     ("space", "Space", _CRUD),
-    ("application_user", "Application User", (*_CRUD, "manage_keys", "assign_roles")),
-    ("human_user", "Human User", (*_CRUD, "export", "assign_roles")),
-    ("single_sign_on_user", "Single Sign-On User", (*_CRUD, "assign_roles")),
+    ("applicationUser", "Application User", (*_CRUD, "manageKeys", "assignRoles")),
+    ("humanUser", "Human User", (*_CRUD, "export", "assignRoles")),
+    ("singleSignOnUser", "Single Sign-On User", (*_CRUD, "assignRoles")),
     ("role", "Role", _CRUD),
     ("customer", "Customer", (*_CRUD, "merge")),
-    ("customer_address", "Customer Address", _CRUD),
-    ("customer_comment", "Customer Comment", _CRUD),
+    ("customerAddress", "Customer Address", _CRUD),
+    ("customerComment", "Customer Comment", _CRUD),
     ("transaction", "Transaction", (*_CRUD, "process", "export", "delegate")),
-    ("charge_attempt", "Charge Attempt", _READ),
-    ("charge_flow", "Charge Flow", (*_CRUD, "apply")),
-    ("transaction_completion", "Transaction Completion", ("read", "create")),
-    ("transaction_void", "Transaction Void", ("read", "create")),
-    ("transaction_invoice", "Transaction Invoice", (*_CRUD, "mark_paid")),
-    ("transaction_line_item_version", "Transaction Line Item Version", ("read", "create")),
-    ("transaction_comment", "Transaction Comment", _CRUD),
-    ("delivery_indication", "Delivery Indication", ("read", "mark")),
+    ("chargeAttempt", "Charge Attempt", _READ),
+    ("chargeFlow", "Charge Flow", (*_CRUD, "apply")),
+    ("transactionCompletion", "Transaction Completion", ("read", "create")),
+    ("transactionVoid", "Transaction Void", ("read", "create")),
+    ("transactionInvoice", "Transaction Invoice", (*_CRUD, "markPaid")),
+    ("transactionLineItemVersion", "Transaction Line Item Version", ("read", "create")),
+    ("transactionComment", "Transaction Comment", _CRUD),
+    ("deliveryIndication", "Delivery Indication", ("read", "mark")),
     ("refund", "Refund", ("read", "create", "decide")),
-    ("refund_comment", "Refund Comment", _CRUD),
+    ("refundComment", "Refund Comment", _CRUD),
     ("token", "Token", (*_CRUD, "process")),
-    ("token_version", "Token Version", _READ),
-    ("payment_method_configuration", "Payment Method Configuration", _CRUD),
-    ("payment_connector_configuration", "Payment Connector Configuration", _CRUD),
-    ("payment_processor_configuration", "Payment Processor Configuration", _CRUD),
-    ("payment_link", "Payment Link", _CRUD),
-    ("payment_terminal", "Payment Terminal", (*_CRUD, "perform")),
-    ("webhook_listener", "Webhook Listener", _CRUD),
-    ("webhook_url", "Webhook URL", _CRUD),
-    ("webhook_identity", "Webhook Identity", _READ),
-    ("document_template", "Document Template", _CRUD),
-    ("manual_task", "Manual Task", ("read", "act")),
-    ("web_app", "Web App", ("read", "install", "manage")),
+    ("tokenVersion", "Token Version", _READ),
+    ("paymentMethodConfiguration", "Payment Method Configuration", _CRUD),
+    ("paymentConnectorConfiguration", "Payment Connector Configuration", _CRUD),
+    ("paymentProcessorConfiguration", "Payment Processor Configuration", _CRUD),
+    ("paymentLink", "Payment Link", _CRUD),
+    ("paymentTerminal", "Payment Terminal", (*_CRUD, "perform")),
+    ("webhookListener", "Webhook Listener", _CRUD),
+    ("webhookUrl", "Webhook URL", _CRUD),
+    ("webhookIdentity", "Webhook Identity", _READ),
+    ("documentTemplate", "Document Template", _CRUD),
+    ("manualTask", "Manual Task", ("read", "act")),
+    ("webApp", "Web App", ("read", "install", "manage")),
     ("analytics", "Analytics", ("read", "submit", "download")),
     ("subscriber", "Subscriber", _CRUD),
     ("subscription", "Subscription", (*_CRUD, "manage")),
-    ("subscription_product", "Subscription Product", (*_CRUD, "manage")),
-    ("subscription_affiliate", "Subscription Affiliate", _CRUD),
-    ("subscription_metric", "Subscription Metric", _CRUD),
-    ("subscription_charge", "Subscription Charge", ("read", "create", "discard")),
-    ("subscription_ledger_entry", "Subscription Ledger Entry", ("read", "create")),
-    ("subscription_suspension", "Subscription Suspension", ("read", "create", "terminate")),
-    ("bank_account", "Bank Account", (*_READ, "update")),
-    ("bank_transaction", "Bank Transaction", _READ),
+    ("subscriptionProduct", "Subscription Product", (*_CRUD, "manage")),
+    ("subscriptionAffiliate", "Subscription Affiliate", _CRUD),
+    ("subscriptionMetric", "Subscription Metric", _CRUD),
+    ("subscriptionCharge", "Subscription Charge", ("read", "create", "discard")),
+    ("subscriptionLedgerEntry", "Subscription Ledger Entry", ("read", "create")),
+    ("subscriptionSuspension", "Subscription Suspension", ("read", "create", "terminate")),
+    ("bankAccount", "Bank Account", (*_READ, "update")),
+    ("bankTransaction", "Bank Transaction", _READ),
     ("dunning", "Dunning", (*_CRUD, "manage")),
-    ("debt_collection", "Debt Collection", (*_CRUD, "manage")),
-    ("saved_view", "Saved View", _CRUD),
+    ("debtCollection", "Debt Collection", (*_CRUD, "manage")),
+    ("savedView", "Saved View", _CRUD),
     ("boarding", "Boarding", ("read", "manage")),
-    ("ui_theme", "UI Theme", ("read", "update")),
-    ("consumed_resource", "Consumed Resource", _READ),
-    ("invoice_comment", "Invoice Comment", _CRUD),
+    ("uiTheme", "UI Theme", ("read", "update")),
+    ("consumedResource", "Consumed Resource", _READ),
+    ("invoiceComment", "Invoice Comment", _CRUD),
 )
 """(subject, title, actions)."""
 
@@ -92,7 +92,7 @@ class Permission:
     @property
     def needs_two_factors(self) -> bool:
         """What hands out rights is worth a second factor to people; application users have none."""
-        return self.key.endswith((".assign_roles", ".manage_keys")) or self.key == "role.update"
+        return self.key.endswith((".assignRoles", ".manageKeys")) or self.key == "role.update"
 
 
 @cache
@@ -103,8 +103,12 @@ def tree() -> Mapping[int, Permission]:
         group = _FIRST + place * _STEP
         made[group] = Permission(group, subject, title, None)
         for number, action in enumerate(actions, group + 1):
-            made[number] = Permission(number, f"{subject}.{action}", f"{title}: {action.replace('_', ' ')}", group)
+            made[number] = Permission(number, f"{subject}.{action}", f"{title}: {_words(action)}", group)
     return made
+
+
+def _words(action: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in action)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""The payments family: resources of spaces and accounts over one engine."""
