@@ -256,9 +256,13 @@ class DecisionRepository:
         if key is None:
             raise DecisionNotFound
         transaction.update(
-            self._table, *key, "SET events = list_append(events, :new), payment_state = :state",
+            self._table, *key,
+            "SET events = list_append(events, :new)" + (", payment_state = :state" if payment_state else ""),
             condition="size(events) = :seen",
-            values={":new": [dict(entry)], ":state": payment_state, ":seen": len(record.events)},
+            values={
+                ":new": [dict(entry)], ":seen": len(record.events),
+                **({":state": payment_state} if payment_state else {}),
+            },
             refusal=lambda _: EventsMoved(),
         )  # fmt: skip
 

@@ -111,7 +111,8 @@ class TestTaking:
         ],
     )
     def test_refuses_with_the_path(self, instance: Instance, changes: dict[str, Any], path: str) -> None:
-        answer = tell(instance, instance.decide().json["id"], **changes)
+        body = {"type": "capture", "decision_id": instance.decide().json["id"], "occurred_at": at(), "data": {}}
+        answer = instance.send("POST", "/api/events", json_body=body | changes)
         assert (answer.status, answer.paths()) == (422, [path])
 
     @pytest.mark.parametrize("member", ["type", "decision_id", "occurred_at", "data"])
