@@ -30,8 +30,9 @@ from vault.tokens.repository import Due, Filter, Origin, TokenChanged, TokenRepo
 
 _DELETE_ATTEMPTS = 5
 _MOST_ENDED_FOR_A_LIST = 25
-BATCH = 20
-"""Cards of one batch: each takes up to four of a transaction's hundred operations, the rest is for counts and more."""
+BATCH = 14
+"""Cards of one batch: each takes up to five of a transaction's hundred operations and one of its caller's, and up to
+fifteen are for counts and more."""
 
 Also = Callable[[Transaction, Sequence[Token]], None]
 """Adds further writes to the transaction that makes these tokens."""
@@ -77,9 +78,9 @@ class TokenService:
         return answer
 
     def tokenise_batch(self, account_id: str, cards: Sequence[NewCard], also: Also | None = None) -> list[Token]:
-        """New tokens for up to `BATCH` cards, all or none, in one transaction; for imports."""
-        if len(cards) > BATCH:
-            raise ValueError(f"a batch takes at most {BATCH} cards")
+        """New tokens for up to `BATCH` cards without security codes, all or none, in one transaction; for imports."""
+        if len(cards) > BATCH or any(new.card.security_code for new in cards):
+            raise ValueError(f"a batch takes at most {BATCH} cards, and none with a security code")
         slots = self._repository.allocate(account_id, len(cards))
         transaction = self._repository.begin()
         onboarded = self._is_onboarded(account_id, cards)

@@ -34,10 +34,7 @@ from vault.imports.rules import business_key_of
 from vault.imports.service import rows
 from vault.imports.service.jobs import Note, fail, prefix, seal_pgp_key, send_soon, upload_end, upload_key
 from vault.imports.service.rows import Good, Outcome
-from vault.tokens.public import Token, TokenNotFound, TokenService
-
-ROWS_PER_TRANSACTION: Final = 14
-"""Six operations per token and its mark, and up to eight for counts: under the hundred of a transaction."""
+from vault.tokens.public import BATCH, Token, TokenNotFound, TokenService
 
 MOST_ATTEMPTS: Final = 8
 _MARGIN_SECONDS: Final = 30
@@ -194,9 +191,9 @@ class StepService:
     def _evaluate(
         self, job: Job, source: Source | None, chunk: Chunk, entries: Sequence[Entry]
     ) -> tuple[Sequence[Outcome], SourceBusy | None]:
-        batch = entries[chunk.next_row : chunk.next_row + ROWS_PER_TRANSACTION]
+        batch = entries[chunk.next_row : chunk.next_row + BATCH]
         if source is None or not batch:
-            missing = min(chunk.rows - chunk.next_row, ROWS_PER_TRANSACTION)
+            missing = min(chunk.rows - chunk.next_row, BATCH)
             return [rows.lost(None)] * missing, None
         keys = [key for entry in batch if (key := business_key_of(entry))]
         earlier = self._repository.tokens_of(job.account_id, keys)
