@@ -148,13 +148,14 @@ class Triggered(NamedTuple):
 @dataclass(slots=True)
 class Outcome:
     """What came of it. `pending` are the rules whose backends answer later (the decision is then PROVISIONAL, unless
-    blocked)."""
+    blocked), `shadow_pending` those of them that change nothing."""
 
     decision: Decision = "ALLOW"
     triggered: list[Triggered] = field(default_factory=list)
     failed_rules: list[str] = field(default_factory=list)
     backend_results: list[dict[str, Any]] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
+    shadow_pending: list[str] = field(default_factory=list)
 
     @property
     def has_backend_error(self) -> bool:
@@ -251,8 +252,8 @@ def _ask(outcome: Outcome, rule: Rule, facts: Facts, backends: Backends) -> bool
     verdict = _ON_ERROR[rule.on_error] if assessment.failed else assessment.verdict
     if verdict in {"REVIEW", "BLOCK"}:
         outcome.triggered.append(Triggered(rule.with_action(verdict), None))
+    if verdict == "PROVISIONAL":
+        (outcome.pending if rule.live else outcome.shadow_pending).append(rule.id)
     if not rule.live:
         return False
-    if verdict == "PROVISIONAL":
-        outcome.pending.append(rule.id)
     return _decide(outcome, verdict)

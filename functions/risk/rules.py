@@ -39,7 +39,7 @@ POPULATE_ON: Final = ("fraud_report", "chargeback", "failed")
 RuleType = Literal["condition", "blacklist", "backend", "backend_group"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_BACKEND: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -235,7 +235,7 @@ class RulesReader:
             "is_async": self._flag(value, "async", path, default=False),
         }
         if kind == "backend":
-            return made | {"backend": self._slug(value.get("backend"), f"{path}.backend")}
+            return made | {"backend": self._backend_name(value.get("backend"), f"{path}.backend")}
         made["strategy"] = self._one_of(value, "strategy", path, STRATEGIES, "fallback")
         made["merge"] = self._one_of(value, "merge", path, MERGES, "strictest")
         members = value.get("members")
@@ -255,17 +255,16 @@ class RulesReader:
         if not _is_number(weight) or not 1 <= weight <= 1_000_000:
             self._fault(f"{path}.weight", "must be a whole number from 1 to 1000000")
             weight = 1
-        backend = self._slug(value.get("backend"), f"{path}.backend")
+        backend = self._backend_name(value.get("backend"), f"{path}.backend")
         return Member(backend or path, self._flag(value, "live", path, default=True), weight)
 
     # ------------------------------------------------------------------ members
 
-    def _slug(self, value: object, path: str) -> str | None:
-        if isinstance(value, str) and _SLUG.fullmatch(value) and not _has_pan(value):
+    def _backend_name(self, value: object, path: str) -> str | None:
+        """`<slug of an integration>/<id of a backend>`, or the slug alone where there is one backend."""
+        if isinstance(value, str) and _BACKEND.fullmatch(value) and not _has_pan(value):
             return value
-        self._fault(
-            path, "is required" if value is None else "must be a slug of lower-case letters, digits and hyphens"
-        )
+        self._fault(path, "is required" if value is None else "must be the slug of an integration, or slug/backend")
         return None
 
     def _one_of(

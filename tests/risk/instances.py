@@ -12,6 +12,7 @@ from control.oauth.handler import handler as token_endpoint
 from risk.blacklist.handler import handler as blacklist
 from risk.decisions.handler import handler as decisions
 from risk.events.handler import handler as events
+from risk.integrations.handler import handler as integrations
 from risk.rulesets.handler import handler as rulesets
 from risk.webhooks.handler import handler as webhooks
 from tests.support.http import Handler, Response, send
@@ -75,6 +76,7 @@ def door_of(target: str) -> Handler:
         ("/api/decisions", decisions),
         ("/api/events", events),
         ("/api/admin/rulesets", rulesets),
+        ("/api/admin/integrations", integrations),
         ("/api/admin/webhooks", webhooks),
     )
     for prefix, door in doors:

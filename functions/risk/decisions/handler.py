@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from risk.decisions.models import CreateDecision, DecisionLogEntry, DecisionView, ResolutionView, ResolveDecision
-from risk.decisions.public import RiskSettings, decisions_of, risk_keyring
+from risk.decisions.public import DecidingSettings, decisions_of, risk_keyring
 from tollgate import aws, config
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
@@ -15,7 +15,7 @@ from tollgate.log import Journal
 from tollgate.store.idempotency import Claim
 from tollgate.store.table import Table
 
-_settings = config.load(RiskSettings)
+_settings = config.load(DecidingSettings)
 _identity = Table(_settings.identity_table, aws.dynamodb())
 _platform = Keyring(_identity, Kms(aws.kms(), _settings.platform_key_id), "platform")
 _table = Table(_settings.risk_table, aws.dynamodb())

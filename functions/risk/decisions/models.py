@@ -214,7 +214,8 @@ class Resolution(TypedDict):
 
 
 class DecisionView(TypedDict):
-    """A decision. `latency_us` is in microseconds; `backend_results` is there on the Connect edition only."""
+    """A decision. `latency_us` is in microseconds; `backend_results` is there on the Connect edition only,
+    `payment_type` and `payload` (the request, masked) where an interceptor asked."""
 
     id: str
     decision: Outcome
@@ -235,6 +236,8 @@ class DecisionView(TypedDict):
     metadata: dict[str, str]
     integration: str
     interceptor_id: str | None
+    payment_type: NotRequired[str | None]
+    payload: NotRequired[Any]
 
 
 class DecisionLogEntry(DecisionView):
@@ -263,7 +266,9 @@ class ResolutionView(TypedDict):
 class DecisionRecord:
     """A decision as stored. `inputs` is the context that rules saw; `pending` the rules whose backends answer later.
 
-    `decision` is the only part, with `resolution`, `resolved_at`, `payment_state` and `events`, that changes later.
+    `resolution`, `resolved_at`, `payment_state` and `events` change later, and once, when the backends that were put
+    off have answered, `decision` and what led to it; `settled_at` then says when, and that it was PROVISIONAL before.
+    `payload` is what an interceptor saw of the request, masked.
     """
 
     id: str
@@ -281,10 +286,13 @@ class DecisionRecord:
     backend_results: list[dict[str, Any]] = field(default_factory=list)
     failed_rules: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
+    shadow_pending: list[str] = field(default_factory=list)
+    settled_at: str | None = None
     integration: str = "api"
     interceptor_id: str | None = None
     payment_type: str | None = None
     payment_state: str | None = None
+    payload: Any = None
     resolution: str | None = None
     resolved_at: str | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -314,6 +322,8 @@ def view(record: DecisionRecord, *, connect: bool) -> DecisionView:
     }
     if connect:
         shown["backend_results"] = record.backend_results
+    if record.interceptor_id is not None:
+        shown |= {"payment_type": record.payment_type, "payload": record.payload}
     return shown  # type: ignore[return-value]
 
 

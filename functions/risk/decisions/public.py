@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from risk.decisions.errors import DecisionNotFound, EventsMoved
 from risk.decisions.models import CreateDecision, DecisionRecord, DecisionView, view
 from risk.decisions.repository import DecisionRepository, record_of
-from risk.decisions.service import BackendsOf, DecisionService, Notify, Origin
+from risk.decisions.service import DecisionService, Origin
+from risk.integrations.public import BackendAccess, WorkQueue
 from tollgate import aws
 from tollgate.config import Settings
 from tollgate.crypto.keyring import Keyring
@@ -16,6 +17,7 @@ from tollgate.store.table import Table
 
 __all__ = [
     "CreateDecision",
+    "DecidingSettings",
     "DecisionNotFound",
     "DecisionRecord",
     "DecisionRepository",
@@ -24,6 +26,7 @@ __all__ = [
     "EventsMoved",
     "Origin",
     "RiskSettings",
+    "access_of",
     "decisions_of",
     "record_of",
     "risk_keyring",
@@ -40,14 +43,27 @@ class RiskSettings(Settings):
     risk_table: str
 
 
+@dataclass(frozen=True)
+class DecidingSettings(RiskSettings):
+    """What a function needs that makes decisions: also a way to backends, and to the queue of what they say later."""
+
+    sandbox_allow_targets: tuple[str, ...]
+    backend_work_queue_url: str
+
+
 def risk_keyring(settings: RiskSettings) -> Keyring:
     """The family's keyring, owned by accounts: fingerprints, digests, cursors, idempotency answers."""
     return Keyring(Table(settings.risk_table, aws.dynamodb()), Kms(aws.kms(), settings.platform_key_id), "risk")
 
 
-def decisions_of(
-    settings: RiskSettings, keyring: Keyring, backends_of: BackendsOf | None = None, notify: Notify | None = None
-) -> DecisionService:
+def access_of(settings: RiskSettings, keyring: Keyring, allow_targets: tuple[str, ...]) -> BackendAccess:
+    """The way to the backends, for a deployed function; `allow_targets` count in a sandbox alone."""
+    table = Table(settings.risk_table, aws.dynamodb())
+    return BackendAccess(table, keyring, is_sandbox=settings.is_sandbox, allow_targets=allow_targets)
+
+
+def decisions_of(settings: DecidingSettings, keyring: Keyring) -> DecisionService:
     """The decision use cases of a deployed function."""
     repository = DecisionRepository(Table(settings.risk_table, aws.dynamodb()), keyring)
-    return DecisionService(repository, keyring, backends_of, notify)
+    access = access_of(settings, keyring, settings.sandbox_allow_targets)
+    return DecisionService(repository, keyring, access, WorkQueue(aws.sqs, settings.backend_work_queue_url))

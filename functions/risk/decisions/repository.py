@@ -16,7 +16,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from risk import records, velocity
@@ -24,17 +24,20 @@ from risk.decisions.errors import AlreadyResolved, CounterMoved, DecisionNotFoun
 from risk.decisions.models import DecisionRecord, notice
 from risk.evaluation import EMPTY_RULESET, CompiledRuleset, compile_ruleset
 from risk.fields import field_at, value_at
-from risk.rules import unpack
+from risk.rules import Rule, unpack
 from risk.velocity import Counted, Entry
 from tollgate import clock, events
 from tollgate.crypto.keyring import Keyring
 from tollgate.store.items import Item
 from tollgate.store.table import Table
-from tollgate.store.transaction import Transaction
+from tollgate.store.transaction import Refusal, Transaction
 
 MOST_COMPILED: Final = 32
 MOST_ACCOUNTS_REMEMBERED: Final = 1000
 LARGEST_RECORD_BYTES: Final = 300_000
+LONGEST_DECISION: Final = timedelta(minutes=1)
+"""A decision's id has the time when it was begun, which is so much before it was made at most."""
+
 _READS: Final = 5
 _MICROSECONDS: Final = 1_000_000
 _OWN: Final = ("id", "account_id", "decision", "evaluated_at", "resolution", "resolved_at", "payment_state", "events")
@@ -95,6 +98,10 @@ class DecisionRepository:
 
     def begin(self) -> Transaction:
         return Transaction(self._table.client)
+
+    def begin_amendment(self) -> Transaction:
+        """A transaction that writes over what an earlier one of the same request has put."""
+        return _Amendment(self._table.client)
 
     # ------------------------------------------------------------------ reading
 
@@ -183,6 +190,11 @@ class DecisionRepository:
         """A keyed digest of a value of a field, for keys and distinct counts."""
         return self._keyring.digest(account_id, f"velocity/{path}", str(value).encode())[:32]
 
+    def rules(self, account_id: str, ruleset_id: str) -> tuple[Rule, ...]:
+        """The rules that a decision was made by; what was active never changes."""
+        item = self._table.get(*records.ruleset_key(account_id, ruleset_id))
+        return unpack(item["rules"]) if item else ()
+
     def find(self, account_id: str, decision_id: str) -> DecisionRecord | None:
         key = records.decision_key(account_id, decision_id)
         item = self._table.get(*key) if key else None
@@ -191,7 +203,7 @@ class DecisionRepository:
     def of_period(self, account_id: str, first: datetime, last: datetime) -> Iterator[DecisionRecord]:
         """Every decision of a period, its ends included, day by day; within a day in no order."""
         low, high = clock.iso(first), clock.iso(last)
-        for partition in records.decision_partitions(account_id, first, last):
+        for partition in records.decision_partitions(account_id, first - LONGEST_DECISION, last):
             for item in self._table.scan_partition(partition):
                 if low <= item["evaluated_at"] <= high:
                     yield record_of(item)
@@ -277,6 +289,38 @@ class DecisionRepository:
             values={":resolution": resolution, ":at": at, ":review": "REVIEW"},
             refusal=_unresolvable,
         )  # fmt: skip
+
+    def settle(self, transaction: Transaction, before: DecisionRecord, after: DecisionRecord) -> None:
+        """Put what the backends that were put off have said in the record; what others may change is left as it is.
+        That it happens once is for the row of work to see to, which ends in the same transaction.
+
+        Raises (at commit):
+            DecisionNotFound: it is not there as `before` any more.
+        """
+        key = records.decision_key(before.account_id, before.id)
+        if key is None:
+            raise DecisionNotFound
+        transaction.update(
+            self._table, *key, "SET decision = :after, #record = :record",
+            names={"#record": "record"}, condition="decision = :before",
+            values={":after": after.decision, ":record": _to_item(after)["record"], ":before": before.decision},
+            refusal=lambda _: DecisionNotFound(),
+        )  # fmt: skip
+
+
+class _Amendment(Transaction):
+    """Its puts need no room: they take the place of what stands there."""
+
+    def put(
+        self,
+        table: Table,
+        item: Mapping[str, Any],
+        *,
+        condition: str | None = None,  # noqa: ARG002 -- what the first transaction had to hold
+        values: Mapping[str, Any] | None = None,  # noqa: ARG002
+        refusal: Refusal | None = None,  # noqa: ARG002
+    ) -> None:
+        super().put(table, item)
 
 
 def _unresolvable(item: Item) -> Exception:

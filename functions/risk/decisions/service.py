@@ -7,8 +7,9 @@ before it; backends are asked once all the same.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +28,7 @@ from risk.decisions.models import (
 )
 from risk.decisions.repository import DecisionRepository, Situation, digests_of, moved
 from risk.evaluation import Backends, Facts, NoBackends, Outcome, Remembered, evaluate
+from risk.integrations.public import BackendAccess, Message, Work, WorkQueue, key_of
 from tollgate import clock, ids
 from tollgate.auth.instances import Instance
 from tollgate.crypto.keyring import Keyring
@@ -40,11 +42,8 @@ ATTEMPTS: Final = 60
 _READ_ANEW_EVERY: Final = 8
 _MASKED_GROUPS: Final = ("customer", "transaction", "billing", "shipping", "items", "airline", "metadata")
 
-BackendsOf = Callable[[str, Mapping[str, Any] | None], Backends]
-"""(account, passthrough of the request) → the backends to ask."""
-
-Notify = Callable[[DecisionRecord, str], list[dict[str, Any]]]
-"""(decision, ACCEPTED or REJECTED) → `backend_notifications`: told to the backends that took part."""
+LATE_SECONDS: Final = 30
+"""How long the queue has to bring what backends answer later, before the sweep hands it on again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ class Origin:
     interceptor_id: str | None = None
     payment_type: str | None = None
     payment_state: str | None = None
+    payload: Any = None
 
 
 class DecisionService:
@@ -64,13 +64,14 @@ class DecisionService:
         self,
         repository: DecisionRepository,
         keyring: Keyring,
-        backends_of: BackendsOf | None = None,
-        notify: Notify | None = None,
+        access: BackendAccess | None = None,
+        queue: WorkQueue | None = None,
     ) -> None:
+        """`access` leads to backends, `queue` takes what they answer later; without them there are none."""
         self._repository = repository
         self._keyring = keyring
-        self._backends_of = backends_of
-        self._notify = notify
+        self._access = access
+        self._queue = queue
 
     def decide(self, instance: Instance, wanted: CreateDecision, once: Once, origin: Origin = Origin()) -> DecisionView:
         """Decide on a payment.
@@ -81,12 +82,11 @@ class DecisionService:
         """
         started = time.perf_counter_ns()
         inputs = self._inputs(instance, wanted, origin)
-        passthrough = wanted.passthrough
-        asked = self._backends_of(instance.account_id, passthrough) if self._backends_of else NoBackends()
-        backends = Remembered(asked)
+        decision_id = ids.new_ordered_uuid(clock.now())
+        backends = Remembered(self._backends(instance, decision_id, wanted.passthrough))
         situation = self._repository.situation(instance.account_id, inputs, connect=instance.is_connect)
         for attempt in range(1, ATTEMPTS + 1):
-            record = self._evaluate(instance, inputs, situation, backends, origin)
+            record = self._evaluate(instance, inputs, situation, backends, origin, decision_id=decision_id)
             record = replace(record, latency_us=(time.perf_counter_ns() - started) // 1000)
             try:
                 return self._commit(instance, record, situation, once)
@@ -97,6 +97,11 @@ class DecisionService:
                 if attempt % _READ_ANEW_EVERY == 0:
                     situation = self._repository.situation(instance.account_id, inputs, connect=instance.is_connect)
         raise Contended
+
+    def _backends(self, instance: Instance, decision_id: str, passthrough: Mapping[str, Any] | None) -> Backends:
+        if self._access is None or not instance.is_connect:
+            return NoBackends()
+        return self._access.assessor(instance.account_id, decision_id, passthrough)
 
     def _inputs(self, instance: Instance, wanted: CreateDecision, origin: Origin) -> dict[str, Any]:
         """The context that rules see and the record keeps: no card number, whatever member it was sent in."""
@@ -122,7 +127,14 @@ class DecisionService:
         return inputs
 
     def _evaluate(
-        self, instance: Instance, inputs: dict[str, Any], situation: Situation, backends: Backends, origin: Origin
+        self,
+        instance: Instance,
+        inputs: dict[str, Any],
+        situation: Situation,
+        backends: Backends,
+        origin: Origin,
+        *,
+        decision_id: str,
     ) -> DecisionRecord:
         now = clock.now()
         paths = tuple({path for wanted in situation.counted.values() for path in wanted.of})
@@ -130,7 +142,7 @@ class DecisionService:
         counters = situation.counters(situation.entry(inputs, now, "ALLOW", digests))
         outcome = evaluate(situation.ruleset, Facts(inputs, counters, situation.listed), backends)
         return DecisionRecord(
-            id=ids.new_ordered_uuid(now),
+            id=decision_id,
             account_id=instance.account_id,
             decision=outcome.decision,
             evaluated_at=clock.iso(now),
@@ -144,7 +156,8 @@ class DecisionService:
             integration=origin.integration,
             interceptor_id=origin.interceptor_id,
             payment_type=origin.payment_type,
-            payment_state=origin.payment_state,
+            payment_state=origin.payment_state if outcome.decision == "ALLOW" else None,
+            payload=origin.payload,
             **_of_backends(outcome),
         )
 
@@ -155,8 +168,20 @@ class DecisionService:
         self._repository.insert(transaction, record)
         self._count(transaction, record, situation)
         self._repository.announce(transaction, record, f"decision.{record.decision.lower()}", situation.wanted)
+        late = self._put_off(transaction, record)
         transaction.commit()
+        if late is not None and self._queue is not None:
+            with contextlib.suppress(Exception):  # it is written down: the sweep finds what the queue did not take
+                self._queue.send([key_of(late)])
         return answer
+
+    def _put_off(self, transaction: Any, record: DecisionRecord) -> Work | None:
+        """Write down, with the decision, that backends are still to be asked."""
+        if self._access is None or not (record.pending or record.shadow_pending):
+            return None
+        work = Work(record.id, record.account_id, record.id, "assess", clock.epoch() + LATE_SECONDS)
+        self._access.work.put(transaction, work)
+        return work
 
     def _count(self, transaction: Any, record: DecisionRecord, situation: Situation) -> None:
         now = datetime.fromisoformat(record.evaluated_at)
@@ -189,15 +214,32 @@ class DecisionService:
         answer: dict[str, Any] = {
             "id": record.id, "original_decision": "REVIEW", "resolution": resolution, "resolved_at": at,
         }  # fmt: skip
+        notifier = self._access.notifier if self._access is not None and instance.is_connect else None
+        plan = notifier.plan(_resolved(record, resolution, at), record.backend_results) if notifier else None
         if instance.is_connect:
-            answer["backend_notifications"] = []
+            answer["backend_notifications"] = list(plan.views) if plan else []
         transaction = self._repository.begin()
         once.remember(transaction, encode(answer))
         self._repository.resolve(transaction, record, resolution, at)
+        if notifier and plan:
+            notifier.write(transaction, plan)
         transaction.commit()
-        if instance.is_connect and self._notify is not None:
-            answer["backend_notifications"] = self._notify(record, resolution)
+        if notifier and plan and plan.work:
+            answer["backend_notifications"] = notifier.deliver(plan)
+            self._remember_anew(once, encode(answer))
         return answer  # type: ignore[return-value]
+
+    def _remember_anew(self, once: Once, body: bytes) -> None:
+        """Have this request answered again as it is answered now, since now it is known what the backends said."""
+        amendment = self._repository.begin_amendment()
+        once.remember(amendment, body)
+        if len(amendment):
+            amendment.commit()
+
+
+def _resolved(record: DecisionRecord, resolution: str, at: str) -> Message:
+    body = {"type": "resolution", "resolution": resolution, "resolved_at": at}
+    return Message(record.account_id, record.id, record.id, "notify.resolution", body)
 
 
 def _of_backends(outcome: Outcome) -> dict[str, Any]:
@@ -206,4 +248,5 @@ def _of_backends(outcome: Outcome) -> dict[str, Any]:
         "backend_results": outcome.backend_results,
         "failed_rules": outcome.failed_rules,
         "pending": outcome.pending,
+        "shadow_pending": outcome.shadow_pending,
     }

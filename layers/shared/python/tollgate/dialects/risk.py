@@ -73,6 +73,7 @@ SCOPES: Final[Mapping[tuple[str, str], str]] = {
     ("DELETE", "/api/admin/webhooks/{id}"): "admin:webhooks:write",
     ("GET", "/api/admin/integrations"): "admin:integrations:read",
     ("GET", "/api/admin/integrations/{id}"): "admin:integrations:read",
+    ("GET", "/api/admin/integrations/{id}/backends"): "admin:integrations:read",
     ("POST", "/api/admin/integrations"): "admin:integrations:write",
     ("PATCH", "/api/admin/integrations/{id}"): "admin:integrations:write",
     ("DELETE", "/api/admin/integrations/{id}"): "admin:integrations:write",

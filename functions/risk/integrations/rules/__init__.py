@@ -1,0 +1,1 @@
+"""What is sent to a backend, and what the answers of a group come to. Pure."""

@@ -1,0 +1,1 @@
+"""Use cases: integrations, asking backends, telling backends."""

@@ -1,0 +1,1 @@
+"""What backends answer later: provisional decisions are settled, and notifications told again."""
