@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-DEFAULT_USER_LIMIT: Final = 30_000
-DEFAULT_SPACE_LIMIT: Final = 60_000
-LARGEST_LIMIT: Final = 1_000_000
+from payments.resources.access import SPACE_LIMIT, USER_LIMIT
+
 MOST_KEYS: Final = 20
 MOST_ROLES: Final = 200
 MOST_LEVELS: Final = 10
@@ -33,7 +32,7 @@ class NewSpace:
     id: int
     tenant: str
     path: tuple[int, ...]
-    limit: int = DEFAULT_SPACE_LIMIT
+    limit: int = SPACE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class NewUser:
     root: int
     account: int
     kind: str
-    limit: int = DEFAULT_USER_LIMIT
+    limit: int = USER_LIMIT
 
 
 @dataclass(frozen=True, slots=True, repr=False)

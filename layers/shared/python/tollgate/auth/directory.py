@@ -120,6 +120,22 @@ class Directory:
             self._rows[name] = (now, found.get(row_key(*name)[0]))
         return True
 
+    def names_of(self, user: int, space: int | None) -> list[Name]:
+        """The rows that decide on a request of this user in this space, as far as they are known before reading."""
+        names: list[Name] = [("USER", user)]
+        if space:
+            names.append(("SPACE", space))
+            known = self._rows.get(("SPACE", space))
+            if known is not None and known[1] is not None:
+                names += [("ACCOUNT", each) for each in known[1]["path"]]
+        return names
+
+    def is_open(self, path: Sequence[int]) -> bool:
+        """Whether all accounts of a path are active."""
+        self.load([("ACCOUNT", each) for each in path])
+        accounts = [self.account(each) for each in path]
+        return all(account is not None and account.state == ACTIVE for account in accounts)
+
     def forget(self, kind: str, number: int) -> None:
         """Have a row read again: it has just been changed here."""
         self._rows.pop((kind, number), None)

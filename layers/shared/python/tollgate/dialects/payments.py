@@ -238,7 +238,7 @@ class Authenticator:
             Unauthenticated: none; whether because there is no such user, it may not act or another key signed is told
                 to nobody.
         """
-        names = [("USER", token.user_id)] + ([("SPACE", space)] if space else [])
+        names = self.directory.names_of(token.user_id, space)
         was_read = self.directory.load(names)
         user = self._signer(token)
         if user is None and not was_read:
@@ -276,8 +276,10 @@ class Authenticator:
         account, partition, number = user.account, f"A{user.root}", None
         if route.scope == SPACE:
             _require_number(request, SPACE)
-            if space is None or space.state != ACTIVE:
+            if space is None:
                 raise Forbidden("The user has no rights in this space", code="space_not_permitted")
+            if space.state != ACTIVE or not self.directory.is_open(space.path):
+                raise Forbidden("The space, or an account above it, is not active", code="space_inactive")
             account, partition, number = space.path[-1], f"S{space.id}", space.id
         elif route.scope == ACCOUNT:
             account = _require_number(request, ACCOUNT)
@@ -290,10 +292,11 @@ class Authenticator:
 
     def _require_account(self, user: User, number: int) -> None:
         account = self.directory.account(number)
-        is_there = account is not None and account.tenant == user.tenant and account.state == ACTIVE
-        path = account.path if account is not None else ()
-        if not is_there or not any(each.reaches(path, None) for each in user.assignments):
+        path = account.path if account is not None and account.tenant == user.tenant else ()
+        if not any(each.reaches(path, None) for each in user.assignments):
             raise Forbidden("The user has no rights in this account", code="account_not_permitted")
+        if not self.directory.is_open(path):
+            raise Forbidden("The account, or one above it, is not active", code="account_inactive")
 
     def _admit(self, request: Request, route: Route, user: User, space: Space | None) -> None:
         """Set the caller, if the user has the route's permission where the request acts.
@@ -310,7 +313,7 @@ class Authenticator:
 
     def _reread(self, user: User, named: int | None) -> tuple[User, Space | None]:
         own = {each.role for each in user.assignments} - permissions.built_in_roles().keys()
-        names = [("USER", user.id), *(("ROLE", role) for role in own)] + ([("SPACE", named)] if named else [])
+        names = [*self.directory.names_of(user.id, named), *(("ROLE", role) for role in own)]
         self.directory.load(names, fresh=True)
         user = self.directory.user(user.id) or user
         return user, self._space_of(user, named)
