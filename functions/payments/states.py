@@ -9,19 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tollgate.errors import Invalid
+from payments.engine.errors import StateInvalid
 
 Machine = Mapping[str, frozenset[str]]
-
-
-class StateInvalid(Invalid):
-    """The object is in a state in which the operation cannot be done."""
-
-    default_message = "The object is in a state that does not allow this operation"
-
-    def __init__(self, state: str, *, of: str = "object") -> None:
-        super().__init__((), f"The {of} is in the state {state}, which does not allow this operation",
-                         code="state_invalid")  # fmt: skip
 
 
 def _machine(**steps: str) -> Machine:
@@ -100,4 +90,4 @@ def path(machine: Machine, before: str, after: str) -> tuple[str, ...]:
             if target not in seen:
                 seen.add(target)
                 ways.append((*way, target))
-    raise StateInvalid(before)
+    raise StateInvalid

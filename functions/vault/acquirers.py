@@ -44,7 +44,8 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing asked of an acquirer. `parent` is the reference of the authorisation that it belongs to."""
+    """One thing asked of an acquirer. `parent` is the reference of the authorisation that it belongs to; `capture` has an
+    authorisation captured in full at once."""
 
     account_id: str
     kind: Kind
@@ -54,6 +55,7 @@ class Operation:
     parent: str | None = None
     authentication: Authentication | None = None
     merchant_initiated: bool = False
+    capture: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from vault.acquirers import Outcome, Reason
 
-Course = Literal["answered", "pending", "silent", "lost"]
-"""*silent*: it is done and nobody says so; *lost*: it never arrives."""
+Course = Literal["answered", "pending", "silent", "deaf", "lost"]
+"""*silent*: it is done and nobody says so; *deaf*: nor does asking help; *lost*: it never arrives."""
 
 PENDING_SECONDS: Final = 60
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tollgate import clock, ids
+from tollgate.errors import UpstreamTimeout
 from tollgate.store.items import Item
 from tollgate.store.table import Table
 from tollgate.store.transaction import Transaction
@@ -66,6 +67,8 @@ class AcquirerBooks:
         item = self._table.get(_pk(account_id, reference), "#")
         if item is None:
             raise OperationUnknown
+        if item["is_deaf"]:
+            raise UpstreamTimeout
         return _outcome(item)
 
     def authorised_amount(self, account_id: str, reference: str) -> int:
@@ -116,11 +119,13 @@ def _row(operation: Operation, plan: Plan) -> Item:
         "decision": "declined" if plan.reason else "approved",
         "reason": plan.reason,
         "review": plan.review,
+        "is_deaf": plan.course == "deaf",
         "decided_at": clock.epoch() + (PENDING_SECONDS if plan.course == "pending" else 0),
         "expires": clock.epoch() + RETENTION_SECONDS,
     }
     if operation.kind == "authorise":
-        made.update(captured=0, refundable=0, voided=False)
+        captured = operation.amount if operation.capture and plan.reason is None else 0
+        made.update(captured=captured, refundable=captured, voided=False)
     return made
 
 

@@ -33,6 +33,7 @@ ENDINGS: Final[Mapping[int, Plan]] = {
     6003: Plan("silent"),
     6004: Plan("lost"),
     6005: Plan("pending", reason="rejected"),
+    6006: Plan("deaf"),
 }
 """By the last four digits of an amount in minor units: 160.01 EUR is declined."""
 

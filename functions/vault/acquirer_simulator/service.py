@@ -35,6 +35,6 @@ class SimulatedAcquirer:
         if plan.course == "lost":
             raise UpstreamTimeout
         outcome = self._books.enter(operation, plan)
-        if plan.course == "silent":
+        if plan.course in ("silent", "deaf"):
             raise UpstreamTimeout
         return outcome

@@ -98,6 +98,7 @@ def _operation(event: Mapping[str, Any]) -> Operation:
         parent=event.get("parent"),
         authentication=Authentication(**authentication) if authentication else None,
         merchant_initiated=bool(event.get("merchant_initiated")),
+        capture=bool(event.get("capture")),
     )
 
 

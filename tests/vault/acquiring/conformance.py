@@ -63,6 +63,12 @@ class Conformance:
         assert acquirer.carry_out(self.later(first, "refund", 4000)).status == "approved"
         assert acquirer.carry_out(self.later(second, "void")).status == "approved"
 
+    def test_captures_at_once_if_asked_to(self, acquirer: Acquirer, account_id: str) -> None:
+        asked = self.operation(account_id, capture=True)
+        acquirer.authorise(asked, self.card(self.approved))
+        assert acquirer.carry_out(self.later(asked, "capture", 1)).status == "declined"
+        assert acquirer.carry_out(self.later(asked, "refund")).status == "approved"
+
     # ------------------------------------------------------------------ bounds
 
     def test_gives_no_more_than_was_authorised(self, acquirer: Acquirer, account_id: str) -> None:
