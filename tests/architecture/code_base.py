@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from tests.architecture.edges import FAMILY_PACKAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
 SHARED = ROOT / "layers" / "shared" / "python"
@@ -59,13 +61,16 @@ class Module:
 
     @property
     def group(self) -> str | None:
-        """`vault.tokens`; None for a family's own modules (`vault.cards`) and for the shared layer."""
-        return ".".join(self.parts[:2]) if self.family and self.path.parent != FUNCTIONS / self.parts[0] else None
+        """`vault.tokens`; None for a family's own modules and packages (`vault.cards`) and for the shared layer."""
+        name = ".".join(self.parts[:2])
+        is_own = self.family is None or self.path.parent == FUNCTIONS / self.parts[0] or name in FAMILY_PACKAGES
+        return None if is_own else name
 
     @property
     def role(self) -> str:
         """The part it plays in its group: the first name below the group. `settle_worker.py` is a worker."""
-        if self.group is None or len(self.parts) == 2:
+        in_common = ".".join(self.parts[:2]) in FAMILY_PACKAGES
+        if (self.group is None and not in_common) or len(self.parts) == 2:
             return "package"
         return self.parts[2].rpartition("_")[2] if self.parts[2].endswith(("_handler", "_worker")) else self.parts[2]
 
@@ -173,4 +178,5 @@ def group_of(name: str) -> str | None:
     """The group that a dotted name belongs to."""
     parts = name.split(".")
     is_group = len(parts) > 1 and (FUNCTIONS / parts[0] / parts[1]).is_dir()
+    is_group = is_group and ".".join(parts[:2]) not in FAMILY_PACKAGES
     return ".".join(parts[:2]) if parts[0] in families() and is_group else None

@@ -13,6 +13,9 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("risk.settlements", "risk.decisions"),  # a provisional decision is settled
         ("risk.settlements", "risk.integrations"),  # by backends that were put off
         ("risk.webhooks", "control.notifications"),  # a webhook is a recipient of notifications
+        ("risk.simulations", "risk.blacklist"),  # what the past did not look up is looked up now
+        ("risk.simulations", "risk.decisions"),  # the form in which the past was stored
+        ("risk.simulations", "risk.rulesets"),  # the ruleset to try, and those that decided then
         ("risk.events", "risk.blacklist"),  # reported fraud condemns values of the decision
         ("risk.events", "risk.decisions"),  # an event joins its decision
         ("risk.events", "risk.rulesets"),  # blacklist rules say what is condemned
@@ -34,6 +37,9 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
     }
 )
 """(group, group whose `public` it may call). Nothing outside the card zone may be given an edge into it."""
+
+FAMILY_PACKAGES: frozenset[str] = frozenset({"payments.engine", "payments.resources"})
+"""Packages that a family has in common, as `vault.cards` is a module in common: no groups, open to their family alone."""
 
 CARD_ZONE: frozenset[str] = frozenset({"vault", "threeds"})
 """Families whose code may meet a card number. Nobody else imports them; others call a function or HTTP."""

@@ -1,0 +1,1 @@
+"""Customers of a space: their addresses, comments, e-mail addresses, merging and bulk operations."""

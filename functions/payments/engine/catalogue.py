@@ -1,0 +1,70 @@
+"""Finds the declaration of a resource by its name, loading the part of the family that holds it when first asked for.
+
+A function that expands or searches across a link needs the other resource's declaration and none of its code. A name
+whose part is not built is not found; a link to it stays collapsed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Final
+
+from payments.engine.declarations import Resource
+
+PARTS: Final = tuple(
+    "access customers configurations transactions refunds tokens links terminals webhooks documents manual_tasks "
+    "web_apps subscriptions bank_transactions debt_collection analytics reference_data".split()
+)
+"""Modules of `payments.resources`."""
+
+_HOMES: Final = {
+    "customers": "Customer CustomerAddress CustomerComment",
+    "reference_data": "ConditionType DocumentTemplateType DocumentTemplateTypeGroup FailureReason Feature "
+    "LabelDescriptor LabelDescriptorGroup LabelDescriptorType LegalOrganizationForm ManualTaskType PaymentConnector PaymentMethod "
+    "PaymentMethodBrand PaymentProcessor SalesChannel StaticValue SubscriptionMetricType TokenVersionType WalletType "
+    "PaymentInformationHashType DeliveryIndicationDecisionReason PaymentTerminalType DebtCollector",
+    "access": "Account Space SpaceView Role Permission Scope User ApplicationUser HumanUser SingleSignOnUser",
+    "configurations": "PaymentMethodConfiguration PaymentConnectorConfiguration PaymentProcessorConfiguration "
+    "Condition",
+    "transactions": "Transaction TransactionGroup Charge ChargeAttempt ChargeFlow ChargeFlowLevel "
+    "ChargeFlowLevelConfiguration ConnectorInvocation DeliveryIndication TransactionCompletion TransactionVoid "
+    "TransactionInvoice TransactionLineItemVersion TransactionComment TransactionInvoiceComment",
+    "refunds": "Refund RefundComment",
+    "tokens": "Token TokenVersion PaymentInformationHash",
+    "terminals": "PaymentTerminal PaymentTerminalConfigurationVersion PaymentTerminalLocationVersion "
+    "PaymentTerminalTransactionSummary",
+    "links": "PaymentLink",
+    "webhooks": "WebhookUrl WebhookListener WebhookIdentity",
+    "documents": "DocumentTemplate",
+    "manual_tasks": "ManualTask",
+}
+_HOME_OF: Final = {name: part for part, names in _HOMES.items() for name in names.split()}
+
+_declared: dict[str, Resource] = {}
+_loaded: set[str] = set()
+
+
+def declare(*resources: Resource) -> None:
+    """Make declarations known; a module of `payments.resources` does this when it is loaded."""
+    for resource in resources:
+        _declared[resource.name] = resource
+
+
+def find(name: str) -> Resource | None:
+    """The declaration of this name; None when there is none."""
+    if name not in _declared:
+        home = _HOME_OF.get(name)
+        for part in (home,) if home else PARTS:
+            _load(part)
+            if name in _declared:
+                break
+    return _declared.get(name)
+
+
+def _load(part: str) -> None:
+    if part in _loaded:
+        return
+    _loaded.add(part)
+    if importlib.util.find_spec(f"payments.resources.{part}") is not None:
+        importlib.import_module(f"payments.resources.{part}")
