@@ -24,6 +24,8 @@ class Place:
         """The scope part of the resource's keys."""
         if resource.scope == "global":
             return "G"
+        if resource.scope == "tenant":
+            return f"A{self.root_id}"
         if resource.scope == "account":
             return f"A{self.account_id}"
         if resource.scope == "tenant":
