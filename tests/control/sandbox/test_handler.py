@@ -43,6 +43,22 @@ def test_provisioning_answers_as_the_direct_invocation_does() -> None:
     assert set(answer.json) >= {"id", "name", "vault"}
 
 
+@pytest.mark.parametrize(
+    "action", ["update_account", "rotate_api_key", "rotate_hmac_key", "add_oidc_member", "remove_oidc_member"]
+)
+def test_provisioning_does_every_action_with_its_own_grants(action: str) -> None:
+    made = send(handler, "POST", "/sandbox/provisioning", json_body={"action": "create_account", "name": "shop"}).json
+    member = (
+        {"issuer": "https://id.example.com", "client_id": "shop", "subject": "someone"} if "member" in action else {}
+    )
+    options = {"notification_url": None} if action == "update_account" else {}
+    body = {"account_id": made["id"], **member, **options}
+    if action == "remove_oidc_member":
+        send(handler, "POST", "/sandbox/provisioning", json_body={"action": "add_oidc_member", **body})
+    answer = send(handler, "POST", "/sandbox/provisioning", json_body={"action": action, **body})
+    assert answer.status == 200, answer.json
+
+
 def test_provisioning_refuses_with_a_path() -> None:
     answer = send(handler, "POST", "/sandbox/provisioning", json_body={"action": "create_account"})
     assert (answer.status, answer.paths()) == (422, ["$.name"])
