@@ -63,6 +63,18 @@ def decision_key(account_id: str, decision_id: str) -> tuple[str, str] | None:
     return f"DECISIONS#{account_id}#{day}#{decision_id[-1]}", decision_id
 
 
+def first_id(moment: datetime) -> str:
+    """What sorts before every decision's id from a moment on (to the millisecond), and behind all earlier ones."""
+    milliseconds = f"{int(moment.timestamp()) * 1000 + moment.microsecond // 1000:012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}"
+
+
+def begun_at(decision_id: str) -> datetime:
+    """When a decision was begun, to the millisecond."""
+    milliseconds = int(decision_id[:8] + decision_id[9:13], 16)
+    return datetime.fromtimestamp(milliseconds // 1000, UTC)
+
+
 def decision_partitions(account_id: str, first: datetime, last: datetime) -> list[str]:
     """The partitions with all decisions of the days from `first` to `last`, oldest day first."""
     days = [first.date() + timedelta(days=n) for n in range((last.date() - first.date()).days + 1)]

@@ -14,6 +14,7 @@ from risk.decisions.handler import handler as decisions
 from risk.events.handler import handler as events
 from risk.integrations.handler import handler as integrations
 from risk.rulesets.handler import handler as rulesets
+from risk.simulations.handler import handler as simulations
 from risk.webhooks.handler import handler as webhooks
 from tests.support.http import Handler, Response, send
 from tollgate.dialects.risk import ALL_SCOPES
@@ -79,6 +80,8 @@ def door_of(target: str) -> Handler:
         ("/api/admin/integrations", integrations),
         ("/api/admin/webhooks", webhooks),
     )
+    if target.endswith("/simulate"):
+        return simulations
     for prefix, door in doors:
         if target.startswith(prefix):
             return door

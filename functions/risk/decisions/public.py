@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from risk.decisions.errors import DecisionNotFound, EventsMoved
 from risk.decisions.models import CreateDecision, DecisionRecord, DecisionView, view
-from risk.decisions.repository import DecisionRepository, record_of
+from risk.decisions.repository import DecisionRepository, members_of, record_of
 from risk.decisions.service import DecisionService, Origin
 from risk.integrations.public import BackendAccess, WorkQueue
 from tollgate import aws
@@ -28,6 +28,7 @@ __all__ = [
     "RiskSettings",
     "access_of",
     "decisions_of",
+    "members_of",
     "record_of",
     "risk_keyring",
     "view",

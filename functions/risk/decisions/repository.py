@@ -360,11 +360,17 @@ def _pack(members: Mapping[str, Any]) -> bytes:
     return zlib.compress(json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode(), 1)
 
 
+def members_of(packed: bytes) -> dict[str, Any]:
+    """The members of a stored decision that never change."""
+    members: dict[str, Any] = json.loads(zlib.decompress(packed))
+    return members
+
+
 def record_of(item: Item) -> DecisionRecord:
     """A stored decision."""
-    members = json.loads(zlib.decompress(item["record"]))
-    own = {name: item[name] for name in _OWN if name in item}
-    return DecisionRecord(**{**members, **own})
+    members = members_of(item["record"])
+    own: dict[str, Any] = {name: item[name] for name in _OWN if name in item}
+    return DecisionRecord(**(members | own))
 
 
 def digests_of(

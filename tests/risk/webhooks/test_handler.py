@@ -168,9 +168,7 @@ class TestDelivery:
         assert len(inbox.deliveries) == 1
 
     @pytest.mark.parametrize("status", [301, 400, 410, 500])
-    def test_anything_else_is_tried_again(
-        self, instance: Instance, inbox: Inbox, status: int, held_clock: Any
-    ) -> None:
+    def test_anything_else_is_tried_again(self, instance: Instance, inbox: Inbox, status: int, held_clock: Any) -> None:
         make(instance, inbox)
         inbox.answer(answering(status), answering(204))
         instance.decide()
@@ -221,7 +219,7 @@ class TestDelivery:
         make(instance, inbox)
         instance.decide()
         before = len(outbox(instance))
-        for death in faults.deaths(aws.dynamodb(), lambda: instance.decide()):
+        for death in faults.deaths(aws.dynamodb(), instance.decide):
             after = len(outbox(instance))
             expected = death.moment == "after" and death.operation == "TransactWriteItems"
             assert after - before == int(expected)
