@@ -12,17 +12,18 @@ from typing import Final
 
 from payments.engine.declarations import Resource
 
-PARTS: Final = tuple(
-    "access customers configurations transactions refunds tokens links terminals webhooks documents manual_tasks "
-    "web_apps subscriptions bank_transactions debt_collection analytics reference_data".split()
+PARTS: Final = (
+    *("access", "customers", "configurations", "transactions", "refunds", "tokens", "links", "terminals", "webhooks"),
+    *("documents", "manual_tasks", "web_apps", "subscriptions", "bank_transactions", "debt_collection", "analytics"),
+    "reference_data",
 )
 """Modules of `payments.resources`."""
 
 _HOMES: Final = {
     "customers": "Customer CustomerAddress CustomerComment",
     "reference_data": "ConditionType DocumentTemplateType DocumentTemplateTypeGroup FailureReason Feature "
-    "LabelDescriptor LabelDescriptorGroup LabelDescriptorType LegalOrganizationForm ManualTaskType PaymentConnector PaymentMethod "
-    "PaymentMethodBrand PaymentProcessor SalesChannel StaticValue SubscriptionMetricType TokenVersionType WalletType "
+    "LabelDescriptor LabelDescriptorGroup LabelDescriptorType LegalOrganizationForm ManualTaskType PaymentConnector "
+    "PaymentMethod PaymentMethodBrand PaymentProcessor SalesChannel StaticValue SubscriptionMetricType TokenVersionType WalletType "
     "PaymentInformationHashType DeliveryIndicationDecisionReason PaymentTerminalType DebtCollector",
     "access": "Account Space SpaceView Role Permission Scope User ApplicationUser HumanUser SingleSignOnUser",
     "configurations": "PaymentMethodConfiguration PaymentConnectorConfiguration PaymentProcessorConfiguration "

@@ -28,8 +28,6 @@ class Place:
             return f"A{self.root_id}"
         if resource.scope == "account":
             return f"A{self.account_id}"
-        if resource.scope == "tenant":
-            return f"A{self.root_id}"
         if self.space_id is None:
             raise RuntimeError("the operation has no space")
         return f"S{self.space_id}"
