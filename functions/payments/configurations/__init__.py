@@ -1,0 +1,1 @@
+"""How a space takes payments: method, processor and connector configurations."""

@@ -1,0 +1,222 @@
+"""What configurations ask beyond the engine, and which connector a payment goes through.
+
+A connector configuration joins a method and a processor that fit its connector; otherwise payments would be routed to
+where they cannot go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from payments import announcements
+from payments.connectors import (
+    CARD_CONNECTOR,
+    CARD_METHOD,
+    CONNECTORS,
+    INVOICE_CONNECTOR,
+    INVOICE_METHOD,
+    TEST_PROCESSOR,
+    Connector,
+)
+from payments.engine.errors import StateInvalid
+from payments.engine.models import Entity
+from payments.engine.repository import Objects
+from payments.engine.service import Change, Hooks, ResourceService
+from payments.resources.configurations import (
+    PAYMENT_CONNECTOR_CONFIGURATION,
+    PAYMENT_METHOD_CONFIGURATION,
+    PAYMENT_PROCESSOR_CONFIGURATION,
+)
+from payments.units import UnitOfWork
+from tollgate.errors import Fault, Invalid
+from tollgate.store.transaction import Transaction
+
+CACHE_SECONDS: Final = 5
+MOST_CONNECTORS: Final = 200
+_BEGINNINGS: Final = ("CREATE", "ACTIVE", "INACTIVE")
+
+
+class ConfigurationHooks(Hooks):
+    """What every configuration has in common: a state to begin with, and announcements."""
+
+    def creating(self, change: Change) -> None:
+        state = change.values.setdefault("state", "ACTIVE")
+        if state not in _BEGINNINGS:
+            raise Invalid.at("state", f"must be one of {', '.join(_BEGINNINGS)}")
+        _announce(change, state)
+
+    def updating(self, change: Change) -> None:
+        before = change.before.state if change.before else None
+        state = change.values.get("state", before)
+        if before == "DELETED":
+            raise StateInvalid
+        if state not in _BEGINNINGS:
+            raise Invalid.at("state", f"must be one of {', '.join(_BEGINNINGS)}")
+        if state != before:
+            _announce(change, state)
+
+    def deleting(self, change: Change) -> None:
+        _announce(change, "DELETED")
+
+
+class MethodHooks(ConfigurationHooks):
+    """Of payment method configurations: what buyers see, where nothing else is said."""
+
+    def creating(self, change: Change) -> None:
+        super().creating(change)
+        change.values["spaceId"] = change.context.place.space_id
+        change.values.setdefault("oneClickPaymentMode", "ALLOW")
+        change.values.setdefault("sortOrder", 0)
+        _resolve(change.values, change.values)
+
+    def updating(self, change: Change) -> None:
+        super().updating(change)
+        before = change.before.values if change.before else {}
+        _resolve(change.values, {**before, **change.values})
+
+
+class ConnectorHooks(ConfigurationHooks):
+    """Of payment connector configurations: the parts must fit."""
+
+    def creating(self, change: Change) -> None:
+        super().creating(change)
+        change.values.setdefault("priority", 0)
+        connector = CONNECTORS.get(change.values["connector"]["id"])
+        if connector is None:
+            raise Invalid.at("connector", "is not available in this deployment")
+        _check_fit(change, connector)
+        change.values["applicableForTransactionProcessing"] = change.values["state"] == "ACTIVE"
+
+    def deleting(self, change: Change) -> None:
+        super().deleting(change)
+        change.values["applicableForTransactionProcessing"] = False
+
+
+def _check_fit(change: Change, connector: Connector) -> None:
+    scope, faults = change.scope, []
+    method = change.objects.find(PAYMENT_METHOD_CONFIGURATION, scope, change.values["paymentMethodConfiguration"]["id"])
+    processor = change.objects.find(
+        PAYMENT_PROCESSOR_CONFIGURATION, scope, change.values["processorConfiguration"]["id"]
+    )
+    if method is not None and method.link("paymentMethod") != connector.method:
+        faults.append(Fault("paymentMethodConfiguration", "must be of the connector's payment method"))
+    if processor is not None and processor.link("processor") != connector.processor:
+        faults.append(Fault("processorConfiguration", "must be of the connector's processor"))
+    if faults:
+        raise Invalid(faults)
+
+
+def _resolve(values: dict[str, Any], now: dict[str, Any]) -> None:
+    """What buyers see: the configured texts, or else the name."""
+    fallback = {"en-US": now.get("name") or "Payment"}
+    values["resolvedTitle"] = now.get("title") or fallback
+    values["resolvedDescription"] = now.get("description") or {}
+    if now.get("imageResourcePath"):
+        values["resolvedImageUrl"] = now["imageResourcePath"]
+
+
+def _announce(change: Change, state: str) -> None:
+    shown = change.before or Entity(change.resource, change.scope, change.id, 1, {})
+    announcements.announce(change.transaction, change.objects.table, change.context.tenant, shown, state)
+
+
+def link_contract(service: ResourceService, change: Change, contract_id: int) -> Entity:
+    """Note the contract that a processor configuration is billed under."""
+    change.values["contractId"] = contract_id
+    return service.commit(change)
+
+
+# ------------------------------------------------------------------ routing
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of a payment: the connector, its configuration and the method's."""
+
+    configuration_id: int
+    method_configuration_id: int
+    connector: Connector
+
+
+class Routing:
+    """Finds the way of a payment. What is configured is remembered for seconds, so that payments do not pay for it."""
+
+    def __init__(self, objects: Objects, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._objects = objects
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[float, list[Entity]]] = {}
+
+    def routes(self, scope: str, currency: str | None = None) -> list[Route]:
+        """Every way that is open now, the preferred ones first."""
+        del currency  # both connectors take every currency
+        made = [_route(each) for each in self._configurations(scope) if each.state == "ACTIVE"]
+        return [each for each in made if each is not None]
+
+    def find(
+        self, scope: str, *, method: int | None = None, allowed: Sequence[int] = (), cards: bool | None = None,
+        configuration: int | None = None,
+    ) -> Route | None:  # fmt: skip
+        """The best way that fits: for a method configuration, among those allowed, with or without cards."""
+        for each in self.routes(scope):
+            if method is not None and each.method_configuration_id != method:
+                continue
+            if configuration is not None and each.configuration_id != configuration:
+                continue
+            if allowed and each.method_configuration_id not in allowed:
+                continue
+            if cards is None or each.connector.takes_cards == cards:
+                return each
+        return None
+
+    def _configurations(self, scope: str) -> list[Entity]:
+        now = self._monotonic()
+        known = self._known.get(scope)
+        if known is not None and now - known[0] < CACHE_SECONDS:
+            return known[1]
+        found = list(self._objects.walk(PAYMENT_CONNECTOR_CONFIGURATION, scope, 0, 10**16 - 1, False, MOST_CONNECTORS))
+        found.sort(key=lambda each: (each.values.get("priority", 0), each.id))
+        if len(self._known) > 1000:
+            self._known.clear()
+        self._known[scope] = (now, found)
+        return found
+
+
+def _route(configuration: Entity) -> Route | None:
+    connector = CONNECTORS.get(configuration.link("connector") or 0)
+    method = configuration.link("paymentMethodConfiguration")
+    return Route(configuration.id, method, connector) if connector and method else None
+
+
+# ------------------------------------------------------------------ a new space
+
+
+def add_demonstration(objects: Objects, transaction: Transaction, tenant: str, space_id: int) -> int:
+    """What a new space of a sandbox begins with: cards and invoices at the test processor. Answers the number of the
+    card's method configuration."""
+    unit = UnitOfWork(objects, tenant, f"S{space_id}", transaction)
+    active = {"state": "ACTIVE"}
+    processor = unit.insert(
+        PAYMENT_PROCESSOR_CONFIGURATION, {**active, "name": "Test Processor", "processor": {"id": TEST_PROCESSOR}}
+    )
+    made = []
+    for priority, (name, method, connector) in enumerate(
+        (("Card", CARD_METHOD, CARD_CONNECTOR), ("Invoice", INVOICE_METHOD, INVOICE_CONNECTOR)), 1
+    ):
+        values: dict[str, Any] = {
+            **active, "name": name, "paymentMethod": {"id": method}, "spaceId": space_id, "sortOrder": priority,
+            "dataCollectionType": "ONSITE" if method == CARD_METHOD else "OFFSITE", "oneClickPaymentMode": "ALLOW",
+        }  # fmt: skip
+        _resolve(values, values)
+        made.append(unit.insert(PAYMENT_METHOD_CONFIGURATION, values))
+        unit.insert(
+            PAYMENT_CONNECTOR_CONFIGURATION,
+            {
+                **active, "name": f"Test {name}", "connector": {"id": connector}, "priority": priority,
+                "paymentMethodConfiguration": {"id": made[-1].id}, "processorConfiguration": {"id": processor.id},
+                "applicableForTransactionProcessing": True,
+            },
+        )  # fmt: skip
+    return made[0].id

@@ -1,0 +1,41 @@
+"""The connectors that a space can be configured with: which processor, which method, which acquirer behind them.
+
+Pure data. Numbers are those of the reference data (`resources/data`), names of acquirers those of the card zone's door.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+CARD_METHOD: Final = 1457546097597
+INVOICE_METHOD: Final = 1457546097601
+TEST_PROCESSOR: Final = 1452507942258
+CARD_CONNECTOR: Final = 1461674005576
+INVOICE_CONNECTOR: Final = 1461674005580
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One way to a processor. `acquirer` is None where no card is charged: the buyer pays an invoice later."""
+
+    id: int
+    processor: int
+    method: int
+    acquirer: str | None
+
+    @property
+    def takes_cards(self) -> bool:
+        return self.acquirer is not None
+
+
+CONNECTORS: Final = {
+    each.id: each
+    for each in (
+        Connector(CARD_CONNECTOR, TEST_PROCESSOR, CARD_METHOD, "test"),
+        Connector(INVOICE_CONNECTOR, TEST_PROCESSOR, INVOICE_METHOD, None),
+    )
+}
+
+PAYMENT_DAYS: Final = 30
+"""How long after completion an invoice of an invoice connector is due."""
