@@ -8,6 +8,8 @@ from typing import Any
 
 from payments.access.models import NewAccount, NewKey, NewSpace, NewUser
 from payments.access.repository.directory import DirectoryRepository, account_role
+from payments.configurations.public import add_demonstration
+from payments.engine.repository import Objects
 from tollgate import aws, clock, ids
 from tollgate.auth.directory import APPLICATION_USER, key_context
 from tollgate.auth.permissions import ADMINISTRATOR
@@ -29,30 +31,36 @@ class OpenTenant:
     space_id: int
     application_user_id: int
     authentication_key: str
+    card_method_configuration_id: int | None = None
 
     def shown(self) -> dict[str, Any]:
         """The `payments` member of an account's credentials."""
+        card = self.card_method_configuration_id
         return {
             "account_id": self.account_id,
             "space_id": self.space_id,
             "application_user_id": self.application_user_id,
             "authentication_key": self.authentication_key,
+            **({} if card is None else {"card_method_configuration_id": card}),
         }
 
 
 class TenantOpening:
     """Opens the payments family for a new tenant."""
 
-    def __init__(self, repository: DirectoryRepository, keyring: Keyring) -> None:
+    def __init__(self, repository: DirectoryRepository, keyring: Keyring, demonstration: Objects | None = None) -> None:
         self._repository = repository
         self._keyring = keyring
+        self._demonstration = demonstration
 
     @classmethod
     def of(cls, settings: PaymentsSettings) -> TenantOpening:
-        return cls(DirectoryRepository(Table(settings.payments_table, aws.dynamodb())), keyring_of(settings))
+        table = Table(settings.payments_table, aws.dynamodb())
+        return cls(DirectoryRepository(table), keyring_of(settings), Objects(table) if settings.is_sandbox else None)
 
     def add(self, transaction: Transaction, tenant: str, name: str) -> OpenTenant:
-        """A root account, a space and an administrating application user, called like the tenant."""
+        """A root account, a space and an administrating application user, called like the tenant. A sandbox's space can
+        take payments at once."""
         now = clock.now()
         account, space, user = ids.new_number(now), ids.new_number(now), ids.new_number(now)
         key_id, secret = ids.new_number(now), ids.secret_bytes(KEY_BYTES)
@@ -66,4 +74,5 @@ class TenantOpening:
             keys=(NewKey(key_id, sealed, clock.iso(now)),),
             roles=dict([role]),
         )
-        return OpenTenant(account, space, user, base64.b64encode(secret).decode())
+        card = self._demonstration and add_demonstration(self._demonstration, transaction, tenant, space)
+        return OpenTenant(account, space, user, base64.b64encode(secret).decode(), card)
