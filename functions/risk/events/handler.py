@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from risk.blacklist.public import blacklist_of
-from risk.decisions.public import DecisionRepository, RiskSettings, risk_keyring
+from risk.decisions.public import DecisionRepository, RiskSettings, access_of, risk_keyring
 from risk.events.models import CreateEvent, EventView
 from risk.events.repository import EventRepository
 from risk.events.service import EventService
@@ -18,7 +20,15 @@ from tollgate.http.route import Route
 from tollgate.log import Journal
 from tollgate.store.table import Table
 
-_settings = config.load(RiskSettings)
+
+@dataclass(frozen=True)
+class EventSettings(RiskSettings):
+    """What this function needs: also a way to the backends that are told."""
+
+    sandbox_allow_targets: tuple[str, ...]
+
+
+_settings = config.load(EventSettings)
 _identity = Table(_settings.identity_table, aws.dynamodb())
 _table = Table(_settings.risk_table, aws.dynamodb())
 _keyring = risk_keyring(_settings)
@@ -28,6 +38,7 @@ _service = EventService(
     rulesets_of(_table),
     blacklist_of(_table, _keyring),
     _keyring,
+    access_of(_settings, _keyring, _settings.sandbox_allow_targets).notifier,
 )
 
 

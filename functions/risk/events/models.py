@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from risk.integrations.public import NotificationView
 from tollgate.models.fields import Instant, RequestModel, UuidStr
 
 EventType = Literal["authorization", "capture", "refund", "void", "chargeback", "fraud_report", "failed"]
@@ -23,14 +24,6 @@ class CreateEvent(RequestModel):
     data: dict[str, Any]
 
 
-class BackendNotification(TypedDict):
-    """What became of telling a backend. `skipped`: it does not take events of this type, which is no error."""
-
-    backend: str
-    status: str
-    error: str | None
-
-
 class EventView(TypedDict):
     """An event. `backend_notifications` is there on the Connect edition only."""
 
@@ -40,7 +33,7 @@ class EventView(TypedDict):
     occurred_at: str
     processed_at: str
     data: dict[str, Any]
-    backend_notifications: NotRequired[list[BackendNotification]]
+    backend_notifications: NotRequired[list[NotificationView]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class LifecycleEvent:
     occurred_at: str
     processed_at: str
     data: dict[str, Any] = field(repr=False)
-    notifications: list[BackendNotification] | None = None
+    notifications: list[NotificationView] | None = None
 
 
 def view(event: LifecycleEvent, *, connect: bool) -> EventView:

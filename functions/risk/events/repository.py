@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from risk import records
 from risk.events.errors import AlreadyKnown
-from risk.events.models import BackendNotification, LifecycleEvent
+from risk.events.models import LifecycleEvent
 from tollgate.http.message import encode
 from tollgate.store.items import Item
 from tollgate.store.table import Table
@@ -47,7 +48,7 @@ class EventRepository:
             self._table, item, condition="attribute_not_exists(pk)", refusal=lambda _: AlreadyKnown()
         )  # fmt: skip
 
-    def note_told(self, event: LifecycleEvent, notifications: list[BackendNotification]) -> None:
+    def note_told(self, event: LifecycleEvent, notifications: Sequence[Mapping[str, Any]]) -> None:
         """What became of telling the backends."""
         self._table.update(
             *records.event_key(event.account_id, event.id), "SET notifications = :told",

@@ -7,7 +7,6 @@ Backends are told when it is stored; if that did not come to its end, the next t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +19,6 @@ from risk.events.errors import AlreadyKnown, EventNotFound, TooManyEvents
 from risk.events.models import (
     LARGEST_DATA_BYTES,
     MOST_EVENTS,
-    BackendNotification,
     CreateEvent,
     EventView,
     LifecycleEvent,
@@ -28,6 +26,7 @@ from risk.events.models import (
     view,
 )
 from risk.events.repository import EventRepository
+from risk.integrations.public import Message, Notifier
 from risk.rules import POPULATE_ON
 from risk.rulesets.public import RulesetService
 from tollgate import clock, ids
@@ -42,9 +41,6 @@ MOST_ENTRIES_TOGETHER: Final = 30
 _ATTEMPTS: Final = 25
 _PAUSE_MILLISECONDS: Final = 50
 
-Notify = Callable[[DecisionRecord, LifecycleEvent], list[BackendNotification]]
-"""Tells the backends that took part in a decision of an event, each at most once per event id."""
-
 
 class EventService:
     """Use cases of lifecycle events."""
@@ -56,14 +52,14 @@ class EventService:
         rulesets: RulesetService,
         blacklist: BlacklistService,
         keyring: Keyring,
-        notify: Notify | None = None,
+        notifier: Notifier,
     ) -> None:
         self._repository = repository
         self._decisions = decisions
         self._rulesets = rulesets
         self._blacklist = blacklist
         self._keyring = keyring
-        self._notify = notify
+        self._notifier = notifier
 
     def record(self, instance: Instance, wanted: CreateEvent) -> EventView:
         """Take an event.
@@ -94,7 +90,7 @@ class EventService:
         event = self._repository.find(instance.account_id, event_id.lower()) if known else None
         if event is None:
             raise EventNotFound
-        return view(event, connect=instance.is_connect)
+        return self._shown(event) if instance.is_connect else view(event, connect=False)
 
     def _decision(self, account_id: str, decision_id: str) -> DecisionRecord:
         decision = self._decisions.find(account_id, decision_id)
@@ -138,7 +134,20 @@ class EventService:
         return [NewEntry(*each, source_decision_id=decision.id) for each in found]
 
     def _told(self, instance: Instance, decision: DecisionRecord, event: LifecycleEvent) -> EventView:
-        if instance.is_connect and event.notifications is None and self._notify is not None:
-            event = replace(event, notifications=self._notify(decision, event))
+        """The event, its backends told (each of them once, whatever happens to the answer)."""
+        if not instance.is_connect:
+            return view(event, connect=False)
+        if event.notifications is None:
+            body = {"type": event.type, "occurred_at": event.occurred_at, "data": event.data}
+            message = Message(event.account_id, event.decision_id, event.id, f"notify.{event.type}", body)
+            event = replace(event, notifications=self._notifier.tell(message, decision.backend_results))
             self._repository.note_told(event, event.notifications or [])
-        return view(event, connect=instance.is_connect)
+        return self._shown(event)
+
+    def _shown(self, event: LifecycleEvent) -> EventView:
+        """With what is known by now of the backends that had not answered."""
+        told = event.notifications or []
+        if any(each["status"] == "pending" for each in told):
+            known = self._notifier.outcomes(event.account_id, event.decision_id, event.id)
+            told = [known.get(each["backend"], each) for each in told]
+        return view(replace(event, notifications=told), connect=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from risk.blacklist.public import blacklist_of
-from risk.decisions.public import RiskSettings, risk_keyring
+from risk.decisions.public import RiskSettings, members_of, risk_keyring
 from risk.rulesets.public import rulesets_of
 from risk.simulations.models import LONGEST_PERIOD, MOST_DECISIONS, SIMULATE, SimulationView, Wanted
 from risk.simulations.repository import PastRepository
@@ -30,7 +30,7 @@ _identity = Table(_settings.identity_table, aws.dynamodb())
 _table = Table(_settings.risk_table, aws.dynamodb())
 _keyring = risk_keyring(_settings)
 _rulesets = rulesets_of(_table)
-_service = SimulationService(PastRepository(_table), _rulesets, blacklist_of(_table, _keyring))
+_service = SimulationService(PastRepository(_table, members_of), _rulesets, blacklist_of(_table, _keyring))
 _cursors = Cursors(_keyring, "simulations")
 
 

@@ -7,13 +7,12 @@ Of each row only what a replay needs comes over the wire. At most a page of each
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from risk import records
-from risk.decisions.public import members_of
 from risk.simulations.models import Past
 from tollgate.store.table import Table
 
@@ -23,11 +22,16 @@ LONGEST_DECISION: Final = timedelta(minutes=1)
 _READ: Final = ("sk", "evaluated_at", "decision", "record")
 
 
+Unpack = Callable[[bytes], Mapping[str, Any]]
+"""The members of a decision, from the form in which decisions store them."""
+
+
 class PastRepository:
     """Decisions of all accounts; every method takes the account, so none can reach into another."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, unpack: Unpack) -> None:
         self._table = table
+        self._unpack = unpack
 
     def between(self, account_id: str, first: datetime, last: datetime, after: str | None = None) -> Iterator[Past]:
         """Decisions made in [first, last], in the order of their ids; those behind the id `after` alone."""
@@ -47,4 +51,4 @@ class PastRepository:
         ]
         for row in heapq.merge(*rows, key=itemgetter("sk")):
             at = datetime.fromisoformat(row["evaluated_at"])
-            yield Past(row["sk"], at, row["decision"], members_of(row["record"]))
+            yield Past(row["sk"], at, row["decision"], self._unpack(row["record"]))

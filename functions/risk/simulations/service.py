@@ -6,10 +6,10 @@ decisions of one run; a run ends at its limit or when its time is up, and says w
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from time import monotonic_ns as _now
 from typing import Final
 
 from risk import records
@@ -34,6 +34,7 @@ RUN_UP_SECONDS: Final = 4
 MOST_ENTRIES: Final = 20_000
 SHORTEST_RUN_UP: Final = timedelta(minutes=1)
 _LOOK_AT_THE_TIME_EVERY: Final = 64
+_NANOSECONDS: Final = 1_000_000_000
 
 
 class SimulationService:
@@ -48,7 +49,7 @@ class SimulationService:
         """What the ruleset would have made of the period, and the place to go on behind if that was not all."""
         known, lookup = self._known(instance), self._lookup(ruleset)
         begin = records.begun_at(wanted.after) if wanted.after else wanted.first
-        deadline = time.monotonic() + SECONDS
+        deadline = _now() + SECONDS * _NANOSECONDS
         run_up = self._run_up(ruleset, compile_for(instance, ruleset), begin)
         while True:
             run = _Run(compile_for(instance, ruleset), ruleset, known, lookup, deadline)
@@ -91,7 +92,7 @@ class _Run:
     """One simulation."""
 
     def __init__(
-        self, compiled: CompiledRuleset, ruleset: Ruleset, known: Known, lookup: Lookup, deadline: float
+        self, compiled: CompiledRuleset, ruleset: Ruleset, known: Known, lookup: Lookup, deadline: int
     ) -> None:
         self.place: str | None = None
         self._ruleset = ruleset
@@ -101,7 +102,7 @@ class _Run:
         self._comparison = Comparison(compiled)
         self._others = 0
         self._deadline = deadline
-        self._run_up_deadline = time.monotonic() + RUN_UP_SECONDS
+        self._run_up_deadline = _now() + RUN_UP_SECONDS * _NANOSECONDS
 
     def go(self, decisions: Iterator[Past], wanted: Wanted) -> bool:
         """Go through them; False where the run-up alone took too long."""
@@ -150,5 +151,5 @@ class _Run:
         }
 
 
-def _is_past(deadline: float, number: int) -> bool:
-    return number % _LOOK_AT_THE_TIME_EVERY == 0 and time.monotonic() > deadline
+def _is_past(deadline: int, number: int) -> bool:
+    return number % _LOOK_AT_THE_TIME_EVERY == 0 and _now() > deadline
