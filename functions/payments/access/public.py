@@ -74,5 +74,6 @@ class TenantOpening:
             keys=(NewKey(key_id, sealed, clock.iso(now)),),
             roles=dict([role]),
         )
-        card = self._demonstration and add_demonstration(self._demonstration, transaction, tenant, space)
+        known = self._demonstration
+        card = None if known is None else add_demonstration(known, transaction, tenant, space)
         return OpenTenant(account, space, user, base64.b64encode(secret).decode(), card)
