@@ -94,7 +94,7 @@ def field_at(path: object) -> Field:
     """
     if not isinstance(path, str):
         raise NoField("must be a string")
-    steps = _steps(path)
+    steps = steps_of(path)
     pattern = "".join("[]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
     if len(steps) == 2 and steps[0] == "metadata" and isinstance(steps[1], str):
         return Field(canonical(steps), steps, "text")
@@ -103,7 +103,8 @@ def field_at(path: object) -> Field:
     return Field(canonical(steps), steps, KINDS[pattern])
 
 
-def _steps(path: str) -> tuple[str | int, ...]:
+def steps_of(path: str) -> tuple[str | int, ...]:
+    """The names and indexes that a path leads over. Raises NoField: it is no singular query."""
     if len(path) > LONGEST_PATH:
         raise NoField(f"must have at most {LONGEST_PATH} characters")
     if not path.startswith("$"):

@@ -13,6 +13,7 @@ from risk.blacklist.handler import handler as blacklist
 from risk.decisions.handler import handler as decisions
 from risk.events.handler import handler as events
 from risk.integrations.handler import handler as integrations
+from risk.interceptors.handler import handler as interceptors
 from risk.rulesets.handler import handler as rulesets
 from risk.simulations.handler import handler as simulations
 from risk.webhooks.handler import handler as webhooks
@@ -78,6 +79,8 @@ def door_of(target: str) -> Handler:
         ("/api/events", events),
         ("/api/admin/rulesets", rulesets),
         ("/api/admin/integrations", integrations),
+        ("/api/admin/interceptors", interceptors),
+        ("/api/interceptors", interceptors),
         ("/api/admin/webhooks", webhooks),
     )
     if target.endswith("/simulate"):

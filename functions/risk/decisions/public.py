@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from risk.decisions.errors import DecisionNotFound, EventsMoved
+from risk.decisions.errors import DecisionNotFound, EventsMoved, PanNotTaken
 from risk.decisions.models import CreateDecision, DecisionRecord, DecisionView, view
 from risk.decisions.repository import DecisionRepository, members_of, record_of
 from risk.decisions.service import DecisionService, Origin
@@ -25,6 +25,7 @@ __all__ = [
     "DecisionView",
     "EventsMoved",
     "Origin",
+    "PanNotTaken",
     "RiskSettings",
     "access_of",
     "decisions_of",

@@ -1,0 +1,1 @@
+"""Interceptors: decide on requests to an acquirer while they pass through."""

@@ -1,0 +1,1 @@
+"""The acquirer that a request is on its way to."""

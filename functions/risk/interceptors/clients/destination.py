@@ -1,0 +1,44 @@
+"""The destination of an interceptor: one POST, through the egress guard, with the body as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from risk.interceptors.models import Passing, Relayed
+from risk.interceptors.rules import headers
+from tollgate.egress import BadAnswer, Egress
+from tollgate.errors import Forbidden, Invalid
+
+MOST_ANSWER_BYTES: Final = 4_500_000
+"""As base64, which every answer travels in, this is just under the six megabytes that a function may answer."""
+
+
+class DestinationClient:
+    """Calls destinations that accounts have named."""
+
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+
+    def check(self, url: str) -> None:
+        """Raises Invalid: the address may not be called."""
+        try:
+            self._egress.check(url)
+        except Forbidden:
+            raise Invalid.at("$.destination.url", "must be an https address that may be called") from None
+
+    def send(self, destination: Mapping[str, Any], passing: Passing, timeout_ms: int) -> Relayed:
+        """Send once; the answer, whatever its status.
+
+        Raises:
+            EgressFailure: see its `sent`.
+            Malformed: a header cannot be sent; nothing was.
+        """
+        answer = self._egress.request(
+            "POST", destination["url"], headers.to_send(passing.headers), passing.body,
+            deadline_seconds=timeout_ms / 1000, max_response_bytes=MOST_ANSWER_BYTES,
+        )  # fmt: skip
+        relayed = headers.to_relay(answer.status, answer.headers, answer.body)
+        if relayed is None:
+            raise BadAnswer("headers too large", sent=True)
+        return relayed

@@ -1,0 +1,1 @@
+"""Use cases: interceptors and their versions, and requests that pass through."""
