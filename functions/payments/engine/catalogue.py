@@ -23,8 +23,9 @@ _HOMES: Final = {
     "customers": "Customer CustomerAddress CustomerComment",
     "reference_data": "ConditionType DocumentTemplateType DocumentTemplateTypeGroup FailureReason Feature "
     "LabelDescriptor LabelDescriptorGroup LabelDescriptorType LegalOrganizationForm ManualTaskType PaymentConnector "
-    "PaymentMethod PaymentMethodBrand PaymentProcessor SalesChannel StaticValue SubscriptionMetricType TokenVersionType WalletType "
-    "PaymentInformationHashType DeliveryIndicationDecisionReason PaymentTerminalType DebtCollector",
+    "PaymentMethod PaymentMethodBrand PaymentProcessor SalesChannel StaticValue SubscriptionMetricType "
+    "TokenVersionType "
+    "WalletType PaymentInformationHashType DeliveryIndicationDecisionReason PaymentTerminalType DebtCollector",
     "access": "Account Space SpaceView Role Permission Scope User ApplicationUser HumanUser SingleSignOnUser",
     "configurations": "PaymentMethodConfiguration PaymentConnectorConfiguration PaymentProcessorConfiguration "
     "Condition",

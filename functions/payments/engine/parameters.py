@@ -69,7 +69,7 @@ SEARCH: Final = (
 READ: Final = (EXPAND,)
 
 
-def read(raw_query: str, parameters: Sequence[Parameter]) -> dict[str, Any]:
+def read(raw_query: str, parameters: Sequence[Parameter], most_offset: int = MOST_OFFSET) -> dict[str, Any]:
     """The values of all declared parameters; `expand` as a list of texts.
 
     Raises:
@@ -96,8 +96,8 @@ def read(raw_query: str, parameters: Sequence[Parameter]) -> dict[str, Any]:
         seen.add(name)
     if faults:
         raise BadParameters(faults)
-    if values.get("offset", 0) > MOST_OFFSET:
-        raise OffsetTooLarge.at("offset", f"must not be greater than {MOST_OFFSET}")
+    if values.get("offset", 0) > most_offset:
+        raise OffsetTooLarge.at("offset", f"must not be greater than {most_offset}")
     return values
 
 
