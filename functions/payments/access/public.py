@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from payments.access.models import NewAccount, NewKey, NewSpace, NewUser
-from payments.access.repository.directory import DirectoryRepository, account_role
-from payments.configurations.public import add_demonstration
+from payments.access.models import NewAccount, NewAssignment, NewSpace, NewUser
+from payments.access.repository.directory import DirectoryRepository
+from payments.access.service.accounts import OPEN
+from payments.access.service.users import SCOPE_ID, new_key
+from payments.engine.declarations import Resource
+from payments.engine.fields import now
+from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
+from payments.resources.access import ACCOUNT, APPLICATION_USER, ROLE, SPACE, SPACE_LIMIT, USER_LIMIT
 from tollgate import aws, clock, ids
-from tollgate.auth.directory import APPLICATION_USER, key_context
-from tollgate.auth.permissions import ADMINISTRATOR
-from tollgate.auth.request_tokens import KEY_BYTES
+from tollgate.auth import permissions
+from tollgate.auth.directory import ACTIVE
+from tollgate.auth.directory import APPLICATION_USER as APPLICATION
+from tollgate.auth.permissions import ADMINISTRATOR, VIEWER
 from tollgate.config import PaymentsSettings
 from tollgate.crypto.keyring import Keyring
 from tollgate.dialects.payments import keyring_of
@@ -21,6 +26,8 @@ from tollgate.store.table import Table
 from tollgate.store.transaction import Transaction
 
 __all__ = ["OpenTenant", "TenantOpening"]
+
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,49 +38,86 @@ class OpenTenant:
     space_id: int
     application_user_id: int
     authentication_key: str
-    card_method_configuration_id: int | None = None
 
     def shown(self) -> dict[str, Any]:
         """The `payments` member of an account's credentials."""
-        card = self.card_method_configuration_id
         return {
             "account_id": self.account_id,
             "space_id": self.space_id,
             "application_user_id": self.application_user_id,
             "authentication_key": self.authentication_key,
-            **({} if card is None else {"card_method_configuration_id": card}),
         }
 
 
 class TenantOpening:
     """Opens the payments family for a new tenant."""
 
-    def __init__(self, repository: DirectoryRepository, keyring: Keyring, demonstration: Objects | None = None) -> None:
+    def __init__(self, repository: DirectoryRepository, objects: Objects, keyring: Keyring) -> None:
         self._repository = repository
+        self._objects = objects
         self._keyring = keyring
-        self._demonstration = demonstration
 
     @classmethod
     def of(cls, settings: PaymentsSettings) -> TenantOpening:
         table = Table(settings.payments_table, aws.dynamodb())
-        return cls(DirectoryRepository(table), keyring_of(settings), Objects(table) if settings.is_sandbox else None)
+        return cls(DirectoryRepository(table), Objects(table), keyring_of(settings))
 
     def add(self, transaction: Transaction, tenant: str, name: str) -> OpenTenant:
-        """A root account, a space and an administrating application user, called like the tenant. A sandbox's space can
-        take payments at once."""
-        now = clock.now()
-        account, space, user = ids.new_number(now), ids.new_number(now), ids.new_number(now)
-        key_id, secret = ids.new_number(now), ids.secret_bytes(KEY_BYTES)
-        self._repository.insert_account(transaction, NewAccount(account, tenant, (account,)))
-        self._repository.insert_space(transaction, NewSpace(space, tenant, (account,)))
-        sealed = self._keyring.seal(tenant, key_context(user, key_id), secret)
-        role = account_role(ADMINISTRATOR, account, below=True, assignment=ids.new_number(now))
+        """A root account, a space and an administrating application user, called like the tenant, and two roles."""
+        account, space, user = (ids.new_number(clock.now()) for _ in range(3))
+        self._add_account(transaction, tenant, account, name)
+        self._add_space(transaction, tenant, account, space, name)
+        administrator = self._add_roles(transaction, tenant, account)
+        key, secret = new_key(self._keyring, tenant, user)
         self._repository.insert_user(
             transaction,
-            NewUser(user, tenant, account, account, APPLICATION_USER),
-            keys=(NewKey(key_id, sealed, clock.iso(now)),),
-            roles=dict([role]),
+            NewUser(user, tenant, account, account, APPLICATION),
+            keys=(key,),
+            roles=(
+                NewAssignment(ids.new_number(clock.now()), administrator, ADMINISTRATOR, account=account, below=True),
+            ),
         )
-        known = self._demonstration
-        card = None if known is None else add_demonstration(known, transaction, tenant, space)
-        return OpenTenant(account, space, user, base64.b64encode(secret).decode(), card)
+        values = {"name": name, "primaryAccount": account, "requestLimit": USER_LIMIT, "scope": SCOPE_ID}
+        self._insert(transaction, APPLICATION_USER, account, user, {**values, "state": ACTIVE, "userType": APPLICATION})
+        return OpenTenant(account, space, user, secret)
+
+    def _add_account(self, transaction: Transaction, tenant: str, account: int, name: str) -> None:
+        self._repository.insert_account(transaction, NewAccount(account, tenant, (account,)), spaces=1)
+        values = {"name": _name(name), "scope": {"id": SCOPE_ID}, "state": ACTIVE, "type": "REGULAR", **OPEN}
+        self._insert(transaction, ACCOUNT, account, account, values)
+
+    def _add_space(self, transaction: Transaction, tenant: str, account: int, space: int, name: str) -> None:
+        self._repository.insert_space(transaction, NewSpace(space, tenant, (account,)))
+        values = {"name": _name(name), "account": {"id": account}, "state": ACTIVE, **OPEN}
+        self._insert(transaction, SPACE, account, space, {**values, "requestLimit": SPACE_LIMIT, "timeZone": "UTC"})
+
+    def _add_roles(self, transaction: Transaction, tenant: str, account: int) -> int:
+        """The two roles that every tenant comes with; answers the administrator's."""
+        made = {}
+        tree = permissions.tree().values()
+        held = {
+            ADMINISTRATOR: ("Administrator", [each.id for each in tree if not each.is_leaf]),
+            VIEWER: ("Viewer", [each.id for each in tree if each.is_leaf and each.key.endswith(".read")]),
+        }
+        for built_in, (title, numbers) in held.items():
+            made[built_in] = number = ids.new_number(clock.now())
+            row = {"tenant": tenant, "account": account, "permissions": [], "built_in": built_in}
+            self._repository.insert_role(transaction, number, row)
+            values = {
+                "account": {"id": account}, "name": {"en-US": title}, "state": ACTIVE, "twoFactorRequired": False,
+                "permissions": [{"id": each} for each in numbers],
+            }  # fmt: skip
+            self._insert(transaction, ROLE, account, number, values)
+        return made[ADMINISTRATOR]
+
+    def _insert(self, transaction: Transaction, resource: Resource, root: int, number: int, values: Values) -> None:
+        """An object of the tenant as if it had been created by a request."""
+        own: Values = {"id": number, "version": 1}
+        if resource.has("createdOn"):
+            own["createdOn"] = now()
+        self._objects.insert(transaction, Entity(resource, f"A{root}", number, 1, {**own, **values}))
+
+
+def _name(name: str) -> str:
+    """A tenant's name as the name of an account, which has 3 to 200 characters."""
+    return name[:_LONGEST_NAME].ljust(3, ".")

@@ -46,9 +46,13 @@ def key_context(user_id: int, key_id: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A role that a user has in a space, or in an account and, if so said, in the accounts below it."""
+    """A role that a user has in a space, or in an account and, if so said, in the accounts below it.
+
+    `built_in` says which of the roles that every tenant comes with it is; what those hold is known without reading.
+    """
 
     role: int
+    built_in: int | None = None
     space: int | None = None
     account: int | None = None
     below: bool = False
@@ -96,6 +100,18 @@ class Account:
     tenant: str
     path: tuple[int, ...]
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of an account, and the permissions that it holds."""
+
+    id: int
+    tenant: str
+    account: int
+    state: str
+    holds: frozenset[str]
+    built_in: int | None
 
 
 class Directory:
@@ -165,18 +181,31 @@ class Directory:
         return opened
 
     def held(self, assignments: Iterable[Assignment], *, fresh: bool = False) -> frozenset[str]:
-        """The permissions that roles hold together; a role that is not active holds none."""
-        built_in = permissions.built_in_roles()
-        roles = {each.role for each in assignments}
-        own = sorted(role for role in roles if role not in built_in)
+        """The permissions that roles hold together."""
+        found: frozenset[str] = frozenset()
+        own: set[int] = set()
+        for each in assignments:
+            if each.built_in is None:
+                own.add(each.role)
+            else:
+                found |= permissions.built_in_roles()[each.built_in]
         if own:
-            self.load([("ROLE", role) for role in own], fresh=fresh)
-        found = [built_in[role] for role in roles if role in built_in]
-        for role in own:
-            row = self._row("ROLE", role)
-            if row is not None and row["state"] == ACTIVE:
-                found.append(permissions.granted_by(frozenset(row["permissions"])))
-        return frozenset().union(*found)
+            self.load([("ROLE", role) for role in sorted(own)], fresh=fresh)
+        return found.union(*(role.holds for role in map(self.role, own) if role is not None))
+
+    def role(self, number: int) -> Role | None:
+        """A role; one that is not active holds nothing."""
+        item = self._row("ROLE", number)
+        if item is None:
+            return None
+        built_in = item.get("built_in")
+        if item["state"] != ACTIVE:
+            holds: frozenset[str] = frozenset()
+        elif built_in is not None:
+            holds = permissions.built_in_roles()[built_in]
+        else:
+            holds = permissions.granted_by(frozenset(item["permissions"]))
+        return Role(item["id"], item["tenant"], item["account"], item["state"], holds, built_in)
 
     def _row(self, kind: str, number: int) -> Item | None:
         if (kind, number) not in self._rows:
@@ -204,4 +233,6 @@ def _user_of(item: Item) -> User:
 
 
 def _assignment_of(stored: dict[str, Any]) -> Assignment:
-    return Assignment(stored["role"], stored.get("space"), stored.get("account"), bool(stored.get("below")))
+    return Assignment(
+        stored["role"], stored.get("built_in"), stored.get("space"), stored.get("account"), bool(stored.get("below"))
+    )

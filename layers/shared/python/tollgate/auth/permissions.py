@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 _CRUD: Final = ("read", "create", "update", "delete")
@@ -117,6 +117,7 @@ def leaves() -> frozenset[str]:
     return frozenset(each.key for each in tree().values() if each.is_leaf)
 
 
+@lru_cache(maxsize=256)
 def granted_by(numbers: frozenset[int]) -> frozenset[str]:
     """The leaves that a role with these permissions holds; a group stands for all of its leaves."""
     return frozenset(
@@ -126,5 +127,5 @@ def granted_by(numbers: frozenset[int]) -> frozenset[str]:
 
 @cache
 def built_in_roles() -> Mapping[int, frozenset[str]]:
-    """The roles that belong to no account, and the leaves that they hold."""
+    """The roles that every tenant comes with, and the leaves that they hold."""
     return {ADMINISTRATOR: leaves(), VIEWER: frozenset(key for key in leaves() if key.endswith(".read"))}

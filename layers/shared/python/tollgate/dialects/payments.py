@@ -86,6 +86,9 @@ class StateInvalid(Invalid):
 
     default_message = "The state of the object does not allow the operation"
 
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__((), message, code="state_invalid")
+
 
 KINDS: Final[Mapping[type[Failure], Kind]] = {
     Failure: Kind(500, "internal_error"),
@@ -312,7 +315,7 @@ class Authenticator:
             raise Forbidden(f"The user lacks the permission {route.permission}")
 
     def _reread(self, user: User, named: int | None) -> tuple[User, Space | None]:
-        own = {each.role for each in user.assignments} - permissions.built_in_roles().keys()
+        own = {each.role for each in user.assignments if each.built_in is None}
         names = [*self.directory.names_of(user.id, named), *(("ROLE", role) for role in own)]
         self.directory.load(names, fresh=True)
         user = self.directory.user(user.id) or user
