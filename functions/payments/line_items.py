@@ -64,6 +64,19 @@ def with_amount(line: Mapping[str, Any], minor_units: int, quantity: Decimal, cu
     return _expanded(changed, currency)
 
 
+def merged(lines: Sequence[LineItem], further: Sequence[LineItem], currency: str) -> list[LineItem]:
+    """Two sets of parts of the same lines as one set."""
+    by_id = {each["uniqueId"]: each for each in lines}
+    for line in further:
+        known = by_id.get(line["uniqueId"])
+        if known is None:
+            by_id[line["uniqueId"]] = line
+            continue
+        both = _units(known, currency) + _units(line, currency)
+        by_id[line["uniqueId"]] = with_amount(known, both, known["quantity"] + line["quantity"], currency)
+    return list(by_id.values())
+
+
 # ------------------------------------------------------------------ completions
 
 

@@ -1,0 +1,1 @@
+"""Transactions, from the cart to the delivered order."""

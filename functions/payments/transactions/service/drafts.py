@@ -1,0 +1,174 @@
+"""A transaction before it is paid: created, changed while pending, confirmed, or out of time.
+
+A transaction is created in two steps of its state (CREATE, PENDING), so it begins with version 2, as clients expect.
+Every set of line items is kept as a line item version of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from payments import amounts, line_items, states
+from payments.engine.errors import StateInvalid
+from payments.engine.fields import stamp
+from payments.engine.models import Entity, Values
+from payments.engine.service import Change, Hooks, ResourceService
+from payments.resources.transactions import TRANSACTION_GROUP, TRANSACTION_LINE_ITEM_VERSION
+from payments.transactions.models import AUTHORISATION_ENDS, AUTHORISATION_HOURS, END_OF_LIFE_YEARS, QUEUE, epoch_of
+from payments.units import UnitOfWork
+from tollgate import clock
+
+_DEFAULTS: Values = {
+    "autoConfirmationEnabled": True,
+    "chargeRetryEnabled": True,
+    "emailsDisabled": False,
+    "completionBehavior": "USE_CONFIGURATION",
+    "customersPresence": "VIRTUAL_PRESENT",
+    "environment": "LIVE",
+    "environmentSelectionStrategy": "USE_CONFIGURATION",
+    "language": "en-US",
+    "timeZone": "UTC",
+    "allowedPaymentMethodBrands": [],
+    "allowedPaymentMethodConfigurations": [],
+    "yearsToKeep": END_OF_LIFE_YEARS,
+}
+
+
+class Drafts(ResourceService):
+    """The engine's use cases of transactions, which begin with version 2."""
+
+    def new_entity(self, change: Change, version: int = 2) -> Entity:
+        return super().new_entity(change, version)
+
+
+class DraftHooks(Hooks):
+    """What creating and changing a transaction involve."""
+
+    def creating(self, change: Change) -> None:
+        now = clock.now()
+        change.values = {**_DEFAULTS, **change.values}
+        currency = amounts.require_currency(change.values.get("currency"))
+        unit = _unit(change)
+        group = unit.insert(
+            TRANSACTION_GROUP,
+            {"state": "PENDING", "beginDate": stamp(now), "customerId": change.values.get("customerId")},
+        )
+        due = now + timedelta(hours=AUTHORISATION_HOURS)
+        _set_lines(change, unit, change.values["lineItems"], currency)
+        change.values.update(
+            state="PENDING",
+            completedAmount=amounts.amount(0, currency),
+            refundedAmount=amounts.amount(0, currency),
+            createdBy=change.context.user_id,
+            group={"id": group.id},
+            authorizationTimeoutOn=stamp(due),
+            endOfLife=stamp(now + timedelta(days=365 * END_OF_LIFE_YEARS)),
+        )
+        change.attributes.update(begun=stamp(now), ends=epoch_of(due), completed=0, refunded=0)
+        unit.later(QUEUE, AUTHORISATION_ENDS, epoch_of(due), change.id)
+        unit.announce(Entity(change.resource, change.scope, change.id, 2, change.values))
+
+    def updating(self, change: Change) -> None:
+        before = _before(change)
+        if before.state != "PENDING":
+            raise StateInvalid
+        currency = change.values.get("currency", before.values.get("currency"))
+        given = change.values.get("lineItems")
+        if given is not None or "currency" in change.values:
+            currency = amounts.require_currency(currency)
+            _set_lines(change, _unit(change), given or _sent_form(before.values.get("lineItems", [])), currency)
+        elif "lineItems" in change.values:
+            raise line_items.LineItemsInvalid.at("lineItems", "must not be cleared")
+
+
+class ConfirmHooks(DraftHooks):
+    """As on a change, and the transaction is confirmed with it."""
+
+    def updating(self, change: Change) -> None:
+        super().updating(change)
+        before = _before(change)
+        amounts.require_currency(change.values.get("currency", before.values.get("currency")))
+        change.values.update(confirmation(change.context.user_id))
+        _unit(change).announce(Entity(change.resource, change.scope, change.id, 0, change.values))
+
+
+def confirmation(user_id: int | None) -> Values:
+    """What a confirmed transaction says of it."""
+    return {"state": "CONFIRMED", "confirmedOn": stamp(clock.now()), "confirmedBy": user_id}
+
+
+def confirmed_states(transaction: Entity, after: str) -> tuple[str, ...]:
+    """The states on the way from a draft to `after`, where it may go on by itself.
+
+    Raises:
+        StateInvalid: it was not confirmed, and does not confirm itself; or it is no draft any more.
+    """
+    if transaction.state not in ("PENDING", "CONFIRMED"):
+        raise StateInvalid
+    if transaction.state == "PENDING" and not transaction.values.get("autoConfirmationEnabled"):
+        raise StateInvalid(message="The transaction has to be confirmed first")
+    if transaction.values.get("currency") is None or not transaction.values.get("lineItems"):
+        raise StateInvalid(message="The transaction has no currency or no line items yet")
+    return states.path(states.TRANSACTION, transaction.state, after)
+
+
+def end_group(unit: UnitOfWork, transaction: Entity, state: str) -> None:
+    """Give the transaction's group its final state. A group changes once, so it is known without being read."""
+    number = transaction.link("group")
+    if number is None:
+        return
+    values = {
+        "id": number,
+        "version": 1,
+        "linkedSpaceId": transaction.values.get("linkedSpaceId"),
+        "state": "PENDING",
+        "beginDate": transaction.attributes.get("begun"),
+        "customerId": transaction.values.get("customerId"),
+    }
+    before = Entity(TRANSACTION_GROUP, unit.scope, number, 1, {k: v for k, v in values.items() if v is not None})
+    unit.replace(before, {"endDate": stamp(clock.now())}, states=(state,))
+
+
+def add_line_item_version(
+    unit: UnitOfWork, transaction_id: int, lines: list[line_items.LineItem], currency: str, **further: Any
+) -> Entity:
+    """Keep a set of line items as a version."""
+    now = stamp(clock.now())
+    return unit.insert(
+        TRANSACTION_LINE_ITEM_VERSION,
+        {
+            "state": "SUCCESSFUL",
+            "transaction": {"id": transaction_id},
+            "linkedTransaction": transaction_id,
+            "lineItems": lines,
+            "amount": amounts.amount(line_items.total(lines, currency), currency),
+            "taxAmount": amounts.amount(line_items.tax_total(lines, currency), currency),
+            "processingOn": now,
+            "succeededOn": now,
+            **further,
+        },
+    )
+
+
+def _set_lines(change: Change, unit: UnitOfWork, given: list[Mapping[str, Any]], currency: str) -> None:
+    lines = line_items.expanded(given, currency, "lineItems")
+    total = line_items.total(lines, currency)
+    change.values.update(lineItems=lines, authorizationAmount=amounts.amount(total, currency))
+    version = add_line_item_version(unit, change.id, lines, currency)
+    change.attributes.update(authorised=total, line_item_version=version.id)
+
+
+def _sent_form(lines: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [dict(each) for each in lines]
+
+
+def _before(change: Change) -> Entity:
+    if change.before is None:
+        raise LookupError("there is nothing to change")
+    return change.before
+
+
+def _unit(change: Change) -> UnitOfWork:
+    return UnitOfWork(change.objects, change.context.tenant, change.scope, change.transaction)

@@ -1,0 +1,203 @@
+"""What follows from money: completions, invoices, the decision on delivery, and the states that these lead to.
+
+Each function adds to a unit of work that settles something else, so that an authorised payment and everything that
+follows from it are one write.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from payments import amounts, line_items, states
+from payments.connectors import CONNECTORS, PAYMENT_DAYS
+from payments.engine import documents
+from payments.engine.fields import stamp
+from payments.engine.models import Entity, Values
+from payments.engine.repository import Objects
+from payments.line_items import LineItem, Split
+from payments.resources.transactions import DELIVERY_INDICATION, TRANSACTION_COMPLETION, TRANSACTION_INVOICE
+from payments.transactions.models import (
+    COMPLETION_DAYS,
+    COMPLETION_ENDS,
+    QUEUE,
+    Acting,
+    currency_of,
+    epoch_of,
+    lines,
+    remaining_lines,
+)
+from payments.transactions.service.drafts import end_group
+from payments.units import UnitOfWork
+from tollgate import clock
+
+SUITABLE_REASON: Final = 1461160001001
+"""The reason of an automatic decision: nothing speaks against a delivery."""
+
+_INHERITED: Final = ("language", "spaceViewId", "timeZone")
+
+
+def completes_at_once(transaction: Entity) -> bool:
+    """Whether a successful authorisation completes the transaction; connectors are configured to."""
+    return transaction.values.get("completionBehavior") != "COMPLETE_DEFERRED"
+
+
+def authorised(unit: UnitOfWork, acting: Acting, before: Entity, values: Values, *, review: bool) -> Entity:
+    """The transaction after its authorisation, with what follows at once."""
+    if not completes_at_once(before):
+        return _wait_for_completion(unit, before, values, review=review)
+    split = Split(list(before.values["lineItems"]), [])
+    completion = unit.insert(
+        TRANSACTION_COMPLETION,
+        {**completion_values(acting, before, split, "DIRECT", last=True), "state": "SUCCESSFUL",
+         "succeededOn": stamp(clock.now())},
+    )  # fmt: skip
+    add_invoice(unit, before, completion, split.taken)
+    state = "MANUAL_CHECK_REQUIRED" if review else "SUITABLE"
+    delivery = _add_delivery(unit, before, state, completion)
+    done = _completed(before, split)
+    return _reach(
+        unit, before, {**values, **done}, {**_bookkeeping(before, completion, split), "delivery": delivery.id},
+        "COMPLETED" if review else "FULFILL",
+    )  # fmt: skip
+
+
+def completed(unit: UnitOfWork, objects: Objects, before: Entity, completion: Entity) -> Entity:
+    """The transaction after a successful completion, which is the given one as it is now."""
+    split = Split(completion.values["lineItems"], completion.values.get("remainingLineItems", []))
+    add_invoice(unit, before, completion, split.taken)
+    values = _completed(before, split)
+    kept = {**_bookkeeping(before, completion, split), "completing": None}
+    if not completion.values["lastCompletion"]:
+        values.pop("completedOn")
+        return unit.replace(before, values, kept)
+    unit.no_longer(QUEUE, COMPLETION_ENDS, before.attributes["completion_ends"], before.id)
+    delivery = objects.read(DELIVERY_INDICATION, unit.scope, before.attributes["delivery"])
+    state = _decide(unit, delivery, completion)
+    target = {"SUITABLE": "FULFILL", "NOT_SUITABLE": "DECLINE"}.get(state, "COMPLETED")
+    return _reach(unit, before, values, kept, target)
+
+
+def completion_values(
+    acting: Acting, transaction: Entity, split: Split, mode: str, *, last: bool, **given: Any
+) -> Values:
+    """The properties of a completion of some of the lines that remain."""
+    currency = currency_of(transaction)
+    version = transaction.attributes.get("line_item_version")
+    return {
+        **_inherited(transaction),
+        **given,
+        "linkedTransaction": transaction.id,
+        "mode": mode,
+        "createdBy": acting.user_id,
+        "amount": amounts.amount(line_items.total(split.taken, currency), currency),
+        "taxAmount": amounts.amount(line_items.tax_total(split.taken, currency), currency),
+        "baseLineItems": remaining_lines(transaction),
+        "lineItems": split.taken,
+        "remainingLineItems": split.remaining,
+        "lastCompletion": last,
+        "lineItemVersion": {"id": version} if version else None,
+        "processingOn": stamp(clock.now()),
+        "invoiceMerchantReference": given.get("invoiceMerchantReference")
+        or transaction.values.get("invoiceMerchantReference"),
+    }
+
+
+def add_invoice(unit: UnitOfWork, transaction: Entity, completion: Entity, taken: list[LineItem]) -> Entity:
+    """The invoice of a completion: paid where a card was charged, open where the buyer pays later."""
+    currency = currency_of(transaction)
+    total = line_items.total(taken, currency)
+    connector = CONNECTORS.get(transaction.attributes.get("connector", 0))
+    now = clock.now()
+    is_open = connector is not None and not connector.takes_cards and total > 0
+    values: Values = {
+        **_inherited(transaction),
+        "linkedTransaction": transaction.id,
+        "completion": {"id": completion.id},
+        "amount": amounts.amount(total, currency),
+        "taxAmount": amounts.amount(line_items.tax_total(taken, currency), currency),
+        "outstandingAmount": amounts.amount(total if is_open else 0, currency),
+        "lineItems": taken,
+        "billingAddress": transaction.values.get("billingAddress"),
+        "environment": transaction.values.get("environment"),
+        "merchantReference": completion.values.get("invoiceMerchantReference"),
+        "state": "OPEN" if is_open else "PAID" if total else "NOT_APPLICABLE",
+        "dueOn": stamp(now + timedelta(days=PAYMENT_DAYS if is_open else 0)),
+        "paidOn": None if is_open or not total else stamp(now),
+    }
+    return unit.insert(TRANSACTION_INVOICE, values, {"currency": currency})
+
+
+def reach(unit: UnitOfWork, transaction: Entity, target: str) -> Entity:
+    """The transaction at another state, and its group at its end if it ends there."""
+    return _reach(unit, transaction, {}, {}, target)
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _reach(unit: UnitOfWork, before: Entity, values: Values, kept: dict[str, Any], target: str) -> Entity:
+    steps = states.path(states.TRANSACTION, str(before.state), target)
+    if states.is_final(states.TRANSACTION, target):
+        values = {**values, "deliveryDecisionMadeOn": stamp(clock.now())}
+    after = unit.replace(before, values, kept, steps)
+    if states.is_final(states.TRANSACTION, target):
+        end_group(unit, after, "SUCCESSFUL" if target == "FULFILL" else "FAILED")
+    return after
+
+
+def _wait_for_completion(unit: UnitOfWork, before: Entity, values: Values, *, review: bool) -> Entity:
+    ends = clock.now() + timedelta(days=COMPLETION_DAYS)
+    delivery = _add_delivery(unit, before, "MANUAL_CHECK_REQUIRED" if review else "PENDING", None)
+    unit.later(QUEUE, COMPLETION_ENDS, epoch_of(ends), before.id)
+    return unit.replace(
+        before, {**values, "completionTimeoutOn": stamp(ends)},
+        {"delivery": delivery.id, "completion_ends": epoch_of(ends)}, ("AUTHORIZED",),
+    )  # fmt: skip
+
+
+def _add_delivery(unit: UnitOfWork, transaction: Entity, state: str, completion: Entity | None) -> Entity:
+    values: Values = {"transaction": {"id": transaction.id}, "linkedTransaction": transaction.id, "state": state}
+    if state == "SUITABLE":
+        values.update(_automatically())
+    if completion is not None:
+        values["completion"] = {"id": completion.id}
+    return unit.insert(DELIVERY_INDICATION, values)
+
+
+def _decide(unit: UnitOfWork, delivery: Entity, completion: Entity) -> str:
+    """The delivery's state after the last completion; one that waits for nobody is decided."""
+    linked: Values = {"completion": {"id": completion.id}}
+    if delivery.state != "PENDING":
+        unit.replace(delivery, linked)
+        return str(delivery.state)
+    unit.replace(delivery, {**linked, **_automatically()}, states=("SUITABLE",))
+    return "SUITABLE"
+
+
+def _automatically() -> Values:
+    return {"automaticallyDecidedOn": stamp(clock.now()), "automaticDecisionReason": {"id": SUITABLE_REASON}}
+
+
+def _completed(before: Entity, split: Split) -> Values:
+    currency = currency_of(before)
+    total = before.attributes["completed"] + line_items.total(split.taken, currency)
+    return {"completedAmount": amounts.amount(total, currency), "completedOn": stamp(clock.now())}
+
+
+def _bookkeeping(before: Entity, completion: Entity, split: Split) -> dict[str, Any]:
+    """What later completions and refunds go by; line items are kept where they differ from the transaction's."""
+    currency = currency_of(before)
+    kept: dict[str, Any] = {
+        "completed": before.attributes["completed"] + line_items.total(split.taken, currency),
+        "last_completion": completion.id,
+    }
+    if split.remaining or before.attributes.get("remaining_lines"):
+        former = lines(before, "completed_lines") or []
+        kept["remaining_lines"] = documents.encode(split.remaining)
+        kept["completed_lines"] = documents.encode(line_items.merged(former, split.taken, currency))
+    return kept
+
+
+def _inherited(transaction: Entity) -> Values:
+    return {name: transaction.values[name] for name in _INHERITED if transaction.values.get(name) is not None}
