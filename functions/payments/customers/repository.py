@@ -98,7 +98,7 @@ class CustomerRecords:
             for batch in self._batches(resource, customer):
                 transaction = self._objects.begin()
                 for entity in batch:
-                    transaction.delete(self._table, partition(resource, entity.scope), key(entity.id))
+                    self._objects.remove(transaction, entity)
                 transaction.commit()
         child = child_scope(customer)
         for rows in self._rows_in_batches(f"{child}#emailAddress"):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from payments.customers.errors import SameCustomer
 from payments.customers.repository import CustomerRecords
-from payments.engine.errors import VersionConflict
+from payments.engine.errors import ObjectNotFound, VersionConflict
 from payments.engine.fields import now
 from payments.engine.models import Context, Entity
 from payments.engine.repository import Objects, partition
@@ -94,18 +94,21 @@ class CustomerService:
             target, other = self.customers.read(context, customer_id), self.customers.read(context, other_id)
             if target.id == other.id:
                 raise SameCustomer
-            self._records.move_all(other, target)
-            change = self.customers.change_of(context, target)
-            change.values.update(_taken_over(target, other))
-            self.customers.objects.remove(change.transaction, other)
             try:
-                merged = self.customers.commit(change)
-            except VersionConflict:
+                return self._merged(context, target, other)
+            except (VersionConflict, ObjectNotFound):  # something changed below our hands: look again
                 continue
-            self._records.move_all(other, merged)  # what came while the other still was there
-            self._records.remove_all(other)
-            return merged
         raise Contended
+
+    def _merged(self, context: Context, target: Entity, other: Entity) -> Entity:
+        self._records.move_all(other, target)
+        change = self.customers.change_of(context, target)
+        change.values.update(_taken_over(target, other))
+        self.customers.objects.remove(change.transaction, other)
+        merged = self.customers.commit(change)
+        self._records.move_all(other, merged)  # what came while the other still was there
+        self._records.remove_all(other)
+        return merged
 
     def make_default(self, context: Context, customer_id: int, address_id: int) -> None:
         """Make an address the customer's default one, and no other."""
@@ -123,6 +126,8 @@ class CustomerService:
 
     def _move_default(self, context: Context, customer: Entity, address: Entity) -> None:
         former = self._records.default_address(customer)
+        if former == address.id:  # another request made it so since the address was read
+            raise VersionConflict
         change = self.addresses.change_of(context, address, parent=customer)
         change.values["defaultAddress"] = True
         self._records.point_default(change.transaction, customer, former, address.id)
@@ -157,9 +162,17 @@ class _Customers(ResourceService):
 
     def delete(self, context: Context, object_id: int, parent: Entity | None = None) -> None:
         customer = self.read(context, object_id, parent)
-        self._records.remove_all(customer)
+        self._empty(customer)
         super().delete(context, object_id, parent)
-        self._records.remove_all(customer)  # nothing can come any more, and what came meanwhile goes too
+        self._empty(customer)  # nothing can come any more, and what came meanwhile goes too
+
+    def _empty(self, customer: Entity) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                return self._records.remove_all(customer)
+            except (VersionConflict, ObjectNotFound):  # a child changed since it was read
+                continue
+        raise Contended
 
 
 def _taken_over(target: Entity, other: Entity) -> dict[str, Any]:

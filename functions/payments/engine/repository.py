@@ -6,9 +6,11 @@ Access patterns (`pk`, `sk`; S = scope and kind, `S<space>#customer`; the scope 
     ids with a value of an indexed property           `S#<property>=<value>`,     `<id, 16 digits>`
     the one object with a unique value                `S#unique#<property>`,      `<value>`
 
+    what of a long object does not fit into its item  `S#more`,                   `<id>#<version>#<n>`
+
 An object is one item: `doc` is the JSON text of its properties, `version` and `state` stand beside it for conditions.
-Index and unique rows are written in the transaction that writes the object, so a search never lags behind. What cannot
-be in one item is refused before (the longest document is 380 kB).
+Index and unique rows are written in the transaction that writes the object, so a search never lags behind. A text
+longer than an item may be goes on in further rows (`more` says how many), which are written and removed with it.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ from payments.engine.declarations import Resource, inner_type
 from payments.engine.errors import AlreadyThere, ExternalIdReused, ObjectNotFound, ValueTaken, VersionConflict
 from payments.engine.fields import Link, Many
 from payments.engine.models import Entity, Page, Place
-from tollgate.errors import Invalid, TooLarge
+from tollgate.errors import Contended, Invalid, TooLarge
 from tollgate.store.items import Item
 from tollgate.store.table import BATCH_GET_LIMIT, Table
 from tollgate.store.transaction import Refusal, Transaction
 
-LONGEST_DOCUMENT: Final = 380_000
+LONGEST_DOCUMENT: Final = 2_000_000
+_LONGEST_PIECE: Final = 350_000
 _LONGEST_VALUE: Final = 300
-_OWN: Final = frozenset({"pk", "sk", "doc", "version", "state"})
+_READS: Final = 5
+_OWN: Final = frozenset({"pk", "sk", "doc", "version", "state", "more"})
 
 Wanted = tuple[Resource, str, int]
 """(resource, scope, id)."""
@@ -54,8 +58,13 @@ class Objects:
     def find(self, resource: Resource, scope: str, object_id: int) -> Entity | None:
         if resource.data is not None:
             return statics.objects_of(resource).get(object_id)
-        item = self.table.get(partition(resource, scope), key(object_id))
-        return from_item(resource, scope, item) if item else None
+        for _ in range(_READS):
+            item = self.table.get(partition(resource, scope), key(object_id))
+            if not item:
+                return None
+            if self._complete(item):
+                return from_item(resource, scope, item)
+        raise Contended
 
     def read(self, resource: Resource, scope: str, object_id: int) -> Entity:
         """Raises:
@@ -81,7 +90,9 @@ class Objects:
         for start in range(0, len(keys), BATCH_GET_LIMIT):
             for item in self.table.batch_get(keys[start : start + BATCH_GET_LIMIT]):
                 resource, scope, object_id = sought[item["pk"], item["sk"]]
-                found[resource.kind, object_id] = from_item(resource, scope, item)
+                entity = self._whole(resource, scope, item)
+                if entity is not None:
+                    found[resource.kind, object_id] = entity
         return found
 
     def by_unique(self, resource: Resource, scope: str, field: str, value: str) -> Entity | None:
@@ -118,7 +129,21 @@ class Objects:
             partition(resource, scope), low=key(low), high=key(high), limit=limit, descending=descending
         )
         for item in items:
-            yield from_item(resource, scope, item)
+            entity = self._whole(resource, scope, item)
+            if entity is not None:
+                yield entity
+
+    def _whole(self, resource: Resource, scope: str, item: Item) -> Entity | None:
+        """The object of an item, read anew where its further rows have gone on to another version."""
+        return from_item(resource, scope, item) if self._complete(item) else self.find(resource, scope, int(item["sk"]))
+
+    def _complete(self, item: Item) -> bool:
+        """Put the text of a long object together; False when its further rows are of another version."""
+        if "more" not in item:
+            return True
+        rows = self.table.query(f"{item['pk']}#more", prefix=f"{item['sk']}#{item['version']}#")
+        item["doc"] += "".join(str(row["text"]) for row in rows)
+        return len(rows) == int(item["more"])
 
     def ids(  # noqa: PLR0917 -- whose, which of them and in what order
         self, resource: Resource, scope: str, term: tuple[str, str] | None, low: int, high: int, descending: bool,
@@ -142,9 +167,10 @@ class Objects:
     def insert(self, transaction: Transaction, entity: Entity, digest: str = "") -> None:
         """A new object, with its index and unique rows. `digest` tells whether a repeated external id comes with the
         same content; the commit then raises AlreadyThere, or ExternalIdReused."""
-        transaction.put(
-            self.table, to_item(entity), condition="attribute_not_exists(pk)", refusal=lambda _: IdTaken()
-        )  # fmt: skip
+        item, more = to_items(entity)
+        transaction.put(self.table, item, condition="attribute_not_exists(pk)", refusal=lambda _: IdTaken())
+        for row in more:
+            transaction.put(self.table, row)  # fmt: skip
         for name in entity.resource.unique:
             if entity.values.get(name) is not None:
                 self._claim(transaction, entity, name, digest)
@@ -171,13 +197,17 @@ class Objects:
                 return VersionConflict()
             return refusal(item)
 
+        item, more = to_items(after)
         transaction.put(
             self.table,
-            to_item(after),
+            item,
             condition="version = :was" + (f" AND ({condition})" if condition else ""),
             values={**(values or {}), ":was": before.version},
             refusal=refused,
         )
+        for row in more:
+            transaction.put(self.table, row)
+        self._remove_more(transaction, before)
         former, latter = set(index_partitions(before)), set(index_partitions(after))
         for pk in sorted(former - latter):
             transaction.delete(self.table, pk, key(before.id))
@@ -194,6 +224,7 @@ class Objects:
             condition="version = :was", values={":was": entity.version},
             refusal=lambda item: VersionConflict() if item else ObjectNotFound(),
         )  # fmt: skip
+        self._remove_more(transaction, entity)
         for pk in index_partitions(entity):
             transaction.delete(self.table, pk, key(entity.id))
         for name in entity.resource.unique:
@@ -218,6 +249,10 @@ class Objects:
             raise absent()
         pk = partition(resource, place.scope_of(resource))
         transaction.check(self.table, pk, key(object_id), "attribute_exists(pk)", refusal=absent)
+
+    def _remove_more(self, transaction: Transaction, entity: Entity) -> None:
+        for row in to_items(entity)[1]:
+            transaction.delete(self.table, row["pk"], row["sk"])
 
     def _claim(self, transaction: Transaction, entity: Entity, name: str, digest: str) -> None:
         pk, sk = _unique_key(entity, name)
@@ -255,22 +290,37 @@ def child_scope(parent: Entity) -> str:
     return f"{partition(parent.resource, parent.scope)}={parent.id}"
 
 
-def to_item(entity: Entity) -> Item:
-    """Raises:
-    TooLarge: the object is larger than can be stored.
+def to_items(entity: Entity) -> tuple[Item, list[Item]]:
+    """The item of an object, and the further rows of one that does not fit into it.
+
+    Raises:
+        TooLarge: the object is larger than can be stored.
     """
     values = {name: each for name, each in entity.values.items() if name not in ("id", "version")}
-    doc = documents.encode(values)
-    if len(doc.encode()) > LONGEST_DOCUMENT:
-        raise TooLarge(f"The object is larger than {LONGEST_DOCUMENT} bytes")
-    return {
+    pieces = _pieces(documents.encode(values))
+    pk, sk = partition(entity.resource, entity.scope), key(entity.id)
+    item = {
         **entity.attributes,
-        "pk": partition(entity.resource, entity.scope),
-        "sk": key(entity.id),
-        "doc": doc,
+        "pk": pk,
+        "sk": sk,
+        "doc": pieces[0],
         "version": entity.version,
         "state": values.get("state"),
+        "more": len(pieces) - 1 or None,
     }
+    return item, [
+        {"pk": f"{pk}#more", "sk": f"{sk}#{entity.version}#{n}", "text": piece} for n, piece in enumerate(pieces[1:])
+    ]
+
+
+def _pieces(text: str) -> list[str]:
+    """A text cut into pieces that each fit into an item, whatever their characters."""
+    if len(text) * 4 <= _LONGEST_PIECE or len(text.encode()) <= _LONGEST_PIECE:
+        return [text]
+    if len(text.encode()) > LONGEST_DOCUMENT:
+        raise TooLarge(f"The object is larger than {LONGEST_DOCUMENT} bytes")
+    size = _LONGEST_PIECE // 4
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 def from_item(resource: Resource, scope: str, item: Item) -> Entity:

@@ -94,7 +94,7 @@ class TestRefusals:
             ({"customerId": "x" * 101}, 422, ["customerId"]),
             ({"customerId": "ümlaut"}, 422, ["customerId"]),
             ({"emailAddress": "jane"}, 422, ["emailAddress"]),
-            ({"emailAddress": "j@" + "x" * 249 + ".ch"}, 422, ["emailAddress"]),
+            ({"emailAddress": "j@" + "x" * 250 + ".ch"}, 422, ["emailAddress"]),
             ({"familyName": "x" * 101}, 422, ["familyName"]),
             ({"preferredCurrency": "eur"}, 422, ["preferredCurrency"]),
             ({"preferredCurrency": "XXX"}, 422, ["preferredCurrency"]),
