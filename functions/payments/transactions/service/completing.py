@@ -87,6 +87,19 @@ class Completing:
         unit.commit()
         return after
 
+    def close(self, acting: Acting, number: int) -> bool:
+        """End a transaction that was completed in part and whose time is over: nothing more will be completed.
+
+        Raises:
+            StateInvalid, OperationRunning: it does not wait for that (now).
+        """
+        before = self._objects.read(TRANSACTION, acting.scope, number)
+        _require_free(before)
+        unit = self._unit(acting)
+        fulfilment.closed(unit, self._objects, before)
+        unit.commit()
+        return True
+
     # ------------------------------------------------------------------ voids
 
     def void(self, acting: Acting, number: int, mode: str) -> Entity:

@@ -71,11 +71,13 @@ def completed(unit: UnitOfWork, objects: Objects, before: Entity, completion: En
     if not completion.values["lastCompletion"]:
         values.pop("completedOn")
         return unit.replace(before, values, kept)
-    unit.no_longer(QUEUE, COMPLETION_ENDS, before.attributes["completion_ends"], before.id)
-    delivery = objects.read(DELIVERY_INDICATION, unit.scope, before.attributes["delivery"])
-    state = _decide(unit, delivery, completion)
-    target = {"SUITABLE": "FULFILL", "NOT_SUITABLE": "DECLINE"}.get(state, "COMPLETED")
-    return _reach(unit, before, values, kept, target)
+    return _close(unit, objects, before, values, kept, completion.id)
+
+
+def closed(unit: UnitOfWork, objects: Objects, before: Entity) -> Entity:
+    """The transaction after its last completion, where that has become the last one by time."""
+    values: Values = {"completedOn": stamp(clock.now())}
+    return _close(unit, objects, before, values, {}, before.attributes["last_completion"])
 
 
 def completion_values(
@@ -136,6 +138,17 @@ def reach(unit: UnitOfWork, transaction: Entity, target: str) -> Entity:
 # ------------------------------------------------------------------ parts
 
 
+def _close(
+    unit: UnitOfWork, objects: Objects, before: Entity, values: Values, kept: dict[str, Any], completion_id: int
+) -> Entity:
+    """To COMPLETED, and on to the end as far as the delivery is decided."""
+    unit.no_longer(QUEUE, COMPLETION_ENDS, before.attributes["completion_ends"], before.id)
+    delivery = objects.read(DELIVERY_INDICATION, unit.scope, before.attributes["delivery"])
+    state = _decide(unit, delivery, completion_id)
+    target = {"SUITABLE": "FULFILL", "NOT_SUITABLE": "DECLINE"}.get(state, "COMPLETED")
+    return _reach(unit, before, values, kept, target)
+
+
 def _reach(unit: UnitOfWork, before: Entity, values: Values, kept: dict[str, Any], target: str) -> Entity:
     steps = states.path(states.TRANSACTION, str(before.state), target)
     if states.is_final(states.TRANSACTION, target):
@@ -165,9 +178,9 @@ def _add_delivery(unit: UnitOfWork, transaction: Entity, state: str, completion:
     return unit.insert(DELIVERY_INDICATION, values)
 
 
-def _decide(unit: UnitOfWork, delivery: Entity, completion: Entity) -> str:
+def _decide(unit: UnitOfWork, delivery: Entity, completion_id: int) -> str:
     """The delivery's state after the last completion; one that waits for nobody is decided."""
-    linked: Values = {"completion": {"id": completion.id}}
+    linked: Values = {"completion": {"id": completion_id}}
     if delivery.state != "PENDING":
         unit.replace(delivery, linked)
         return str(delivery.state)
