@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from risk.conditions import Operand
-from risk.matching import Explain, Fetch, Program, Run, Slots, explain_of
+from risk.matching import Explain, Fetch, Find, Program, Run, Slots, Values, explain_of
 from risk.rules import Rule
 
 Decision = Literal["ALLOW", "REVIEW", "BLOCK", "PROVISIONAL"]
@@ -96,36 +96,6 @@ class Remembered:
         return self._known[rule.id]
 
 
-class Step(NamedTuple):
-    """A rule that is ready to run."""
-
-    rule: Rule
-    explain: Explain
-    asks: bool
-    blocks: bool
-    reviews: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledRuleset:
-    """A ruleset ready to run, and what has to be known to run it."""
-
-    id: str | None
-    version: int | None
-    run: Run
-    steps: tuple[Step, ...]
-    fetch: Fetch
-    operands: tuple[Operand, ...]
-    listed_fields: tuple[str, ...]
-    asks_backends: bool
-
-    def values(self, facts: Facts) -> list[Any]:
-        """The slots of one decision."""
-        values = self.fetch(facts.context, facts.counters)
-        values.append(facts.listed)
-        return values
-
-
 class Triggered(NamedTuple):
     """A rule that fired. `explanation` has the shape of its condition, with what it saw."""
 
@@ -143,6 +113,43 @@ class Triggered(NamedTuple):
             "live": rule.live,
             "matched": self.explanation,
         }
+
+
+class Step(NamedTuple):
+    """A rule that is ready to run. `silent` is how it fired, without an explanation."""
+
+    rule: Rule
+    silent: Triggered
+    explain: Explain
+    asks: bool
+    blocks: bool
+    reviews: bool
+
+    @property
+    def verdict(self) -> str | None:
+        return "BLOCK" if self.blocks else "REVIEW" if self.reviews else None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRuleset:
+    """A ruleset ready to run, and what has to be known to run it. `find` runs it at once where no backend is asked in
+    between, `run` step by step."""
+
+    id: str | None
+    version: int | None
+    find: Find | None
+    run: Run | None
+    steps: tuple[Step, ...]
+    fetch: Fetch
+    operands: tuple[Operand, ...]
+    listed_fields: tuple[str, ...]
+    asks_backends: bool
+
+    def values(self, facts: Facts) -> list[Any]:
+        """The slots of one decision."""
+        values = self.fetch(facts.context, facts.counters)
+        values.append(facts.listed)
+        return values
 
 
 @dataclass(slots=True)
@@ -177,18 +184,20 @@ def compile_ruleset(
     enabled = [rule for rule in rules if rule.enabled and (connect or not rule.is_backend)]
     steps = tuple(_step(rule, slots) for rule in enabled)
     program = Program(slots)
-    run = program.run([frozenset(rule.fields) if rule.fields else rule.condition for rule in enabled])
+    tests = [frozenset(rule.fields) if rule.fields else rule.condition for rule in enabled]
+    asks = any(rule.is_backend for rule in enabled)
+    find = None if asks else program.find(tests, {n for n, step in enumerate(steps) if step.blocks})
+    run = program.run(tests) if asks else None
     listed = dict.fromkeys(path for rule in enabled for path in rule.fields)
     return CompiledRuleset(
-        ruleset_id, version, run, steps, program.fetch(), tuple(slots.operands.values()), tuple(listed),
-        any(rule.is_backend for rule in enabled),
+        ruleset_id, version, find, run, steps, program.fetch(), tuple(slots.operands.values()), tuple(listed), asks,
     )  # fmt: skip
 
 
 def _step(rule: Rule, slots: Slots) -> Step:
     counts = rule.live and not rule.is_backend
     return Step(
-        rule, _explain(rule, slots), rule.is_backend, counts and rule.action == "BLOCK",
+        rule, Triggered(rule, None), _explain(rule, slots), rule.is_backend, counts and rule.action == "BLOCK",
         counts and rule.action == "REVIEW",
     )  # fmt: skip
 
@@ -211,24 +220,38 @@ def evaluate(
 ) -> Outcome:
     """Run the rules; see the module for order and effect. Without `explain` no explanation is made."""
     outcome = Outcome()
-    values, steps, triggered = ruleset.values(facts), ruleset.steps, outcome.triggered
+    values, steps = ruleset.values(facts), ruleset.steps
 
     def failed(number: int) -> None:  # conditions cannot fail by construction; one that does is reported
         outcome.failed_rules.append(steps[number].rule.id)
 
-    for number in ruleset.run(values, failed):
-        step = steps[number]
-        if step.asks:
-            if _ask(outcome, step.rule, facts, backends or NoBackends()):
+    if ruleset.find is not None:
+        _conclude(outcome, [steps[number] for number in ruleset.find(values, failed)], values, explain)
+    elif ruleset.run is not None:
+        for number in ruleset.run(values, failed):
+            step = steps[number]
+            if step.asks:
+                ends = _ask(outcome, step.rule, facts, backends or NoBackends())
+            else:
+                outcome.triggered.append(Triggered(step.rule, step.explain(values)) if explain else step.silent)
+                ends = _decide(outcome, step.verdict)
+            if ends:
                 break
-            continue
-        triggered.append(Triggered(step.rule, step.explain(values) if explain else None))
-        if step.blocks:
-            _decide(outcome, "BLOCK")
-            break
-        if step.reviews and outcome.decision == "ALLOW":
-            outcome.decision = "REVIEW"
     return outcome
+
+
+def _conclude(outcome: Outcome, fired: Sequence[Step], values: Values, explain: bool) -> None:
+    """What follows from rules that fired, of which only the last may block."""
+    if not fired:
+        return
+    if explain:
+        outcome.triggered = [Triggered(step.rule, step.explain(values)) for step in fired]
+    else:
+        outcome.triggered = [step.silent for step in fired]
+    if fired[-1].blocks:
+        outcome.decision = "BLOCK"
+    elif any(step.reviews for step in fired):
+        outcome.decision = "REVIEW"
 
 
 def _decide(outcome: Outcome, verdict: str | None) -> bool:

@@ -12,7 +12,7 @@ only the parts that hold are in it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ Values = list[Any]
 Test = Callable[[Values], bool]
 Explain = Callable[[Values], dict[str, Any]]
 Fetch = Callable[[Mapping[str, Any], Mapping[str, int]], Values]
+Find = Callable[[Values, Callable[[int], object]], list[int]]
 Run = Callable[[Values, Callable[[int], object]], Iterator[int]]
 
 
@@ -105,11 +106,27 @@ class Program:
         In the place of a condition may stand the paths of which one has to be on the blacklist, or None for what always
         holds. The number of a test that fails is handed to `failed`, and the next one is tried.
         """
-        lines = [self._line(number, test) for number, test in enumerate(tests)]
+        lines = [self._line(number, test, f"yield {number}") for number, test in enumerate(tests)]
         names = "".join(f"a{n}, " for n in range(self._slots.count))
         text = "\n".join(["def run(v, failed):", f"    [{names}listed] = v", *lines, "    return", "    yield"])
         exec(text, self._names)  # noqa: S102 -- see the class
         made: Run = self._names["run"]
+        return made
+
+    def find(self, tests: Sequence[Condition | frozenset[str] | None], last: Collection[int]) -> Find:
+        """As `run`, all at once in a list, which ends with the first of the numbers `last` that holds."""
+        lines = [
+            self._line(n, test, f"hit({n})" + ("; return hits" if n in last else "")) for n, test in enumerate(tests)
+        ]
+        names = "".join(f"a{n}, " for n in range(self._slots.count))
+        head = ["def find(v, failed):", f"    [{names}listed] = v", "    hits = []; hit = hits.append"]
+        exec("\n".join([*head, *lines, "    return hits"]), self._names)  # noqa: S102 -- see the class
+        made: Find = self._names["find"]
+        return made
+
+    def explain(self, condition: Condition) -> Explain:
+        """A function that tells why a condition holds."""
+        made: Explain = eval(f"lambda v: {self._why(condition)}", self._names)  # noqa: S307 -- see the class
         return made
 
     def fetch(self) -> Fetch:
@@ -143,14 +160,14 @@ class Program:
         lines.append(f"    if type(a{n}) is not {wanted}: a{n} = ABSENT")
         return lines
 
-    def _line(self, number: int, test: Condition | frozenset[str] | None) -> str:
+    def _line(self, number: int, test: Condition | frozenset[str] | None, then: str) -> str:
         if test is None:
             text = "True"
         elif isinstance(test, frozenset):
             text = f"not {self._constant(test)}.isdisjoint(listed)"
         else:
             text = self._text(test, "a{}")
-        return f"    try:\n        if {text}: yield {number}\n    except Exception: failed({number})"
+        return f"    try:\n        if {text}: {then}\n    except Exception: failed({number})"
 
     def _text(self, condition: Condition, slot: str) -> str:
         match condition:
@@ -166,6 +183,41 @@ class Program:
                 return f"{slot.format(self._slots.of_operand(operand))} {_SIGNS[op]} {value:d}"
             case Compare():
                 return self._compare(condition, slot)
+
+    def _why(self, condition: Condition) -> str:
+        """The text of a dictionary in the shape of the condition, each leaf with what it saw."""
+        match condition:
+            case Nothing():
+                return "{}"
+            case AllOf(parts):
+                return '{"all": [' + ", ".join(map(self._why, parts)) + "]}"
+            case AnyOf(parts):
+                each = ", ".join(f"{self._why(part)} if {self._text(part, 'v[{}]')} else None" for part in parts)
+                return f'{{"any": [part for part in ({each},) if part is not None]}}'
+            case Not(part):
+                return f'{{"not": {self._why(part)}}}'
+            case Velocity() | Compare():
+                return self._why_leaf(condition)
+
+    def _why_leaf(self, leaf: Velocity | Compare) -> str:
+        shown = leaf_view(leaf)
+        if isinstance(leaf, Velocity):
+            n = self._slots.of_operand(leaf.operand)
+        else:
+            n = self._slots.of_field(leaf.field)
+            if isinstance(leaf.value, Field):
+                other = self._slots.of_field(leaf.value)
+                shown["value"] = _Text(f'{{"field": {self._bound(leaf.value.path)}, "actual": {_seen(other)}}}')
+        members = (
+            f'"{name}": {value if isinstance(value, _Text) else self._bound(value)}' for name, value in shown.items()
+        )
+        return "{" + ", ".join(members) + f', "actual": {_seen(n)}}}'
+
+    def _bound(self, value: object) -> str:
+        """The name of a value as it is."""
+        name = f"c{len(self._names)}"
+        self._names[name] = value
+        return name
 
     def _compare(self, leaf: Compare, slot: str) -> str:
         here = slot.format(self._slots.of_field(leaf.field))
@@ -198,9 +250,17 @@ class Program:
         """The name of a constant; several are a set."""
         if isinstance(value, int):
             return f"{value:d}"
-        name = f"c{len(self._names)}"
-        self._names[name] = frozenset(value) if isinstance(value, tuple) else value
-        return name
+        return self._bound(frozenset(value) if isinstance(value, tuple) else value)
+
+
+class _Text(str):
+    """A part of a program, made here; no value of a rule."""
+
+    __slots__ = ()
+
+
+def _seen(slot: int) -> str:
+    return f"(None if v[{slot}] is ABSENT else v[{slot}])"
 
 
 _SIGNS: Final = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -231,45 +291,16 @@ def _networks(texts: frozenset[str]) -> list[ipaddress.IPv4Network | ipaddress.I
 
 
 def explain_of(condition: Condition, slots: Slots) -> Explain:
-    """The closure that tells why a condition holds. It is called only where it does, or below a `not`."""
-    match condition:
-        case Nothing():
-            return lambda _: {}
-        case AllOf(parts):
-            explains = [explain_of(part, slots) for part in parts]
-            return lambda v: {"all": [explain(v) for explain in explains]}
-        case AnyOf(parts):
-            program = Program(slots)
-            pairs = [(program.test(part), explain_of(part, slots)) for part in parts]
-            return lambda v: {"any": [explain(v) for test, explain in pairs if test(v)]}
-        case Not(part):
-            inner = explain_of(part, slots)
-            return lambda v: {"not": inner(v)}
-        case Velocity():
-            return _explain_leaf(slots.of_operand(condition.operand), leaf_view(condition))
-        case Compare():
-            return _explain_compare(condition, slots)
+    """The function that tells why a condition holds. It is called only where it does, or below a `not`, and made when
+    it is first: most rules never fire, and a simulation asks none."""
+    made: list[Explain] = []
 
-
-def _explain_compare(leaf: Compare, slots: Slots) -> Explain:
-    n, shown = slots.of_field(leaf.field), leaf_view(leaf)
-    if not isinstance(leaf.value, Field):
-        return _explain_leaf(n, shown)
-    m, other = slots.of_field(leaf.value), leaf.value.path
-    return lambda v: {**shown, "value": {"field": other, "actual": _shown(v[m])}, "actual": _shown(v[n])}
-
-
-def _explain_leaf(n: int, shown: dict[str, Any]) -> Explain:
     def explain(v: Values) -> dict[str, Any]:
-        made = shown.copy()
-        made["actual"] = None if v[n] is ABSENT else v[n]
-        return made
+        if not made:
+            made.append(Program(slots).explain(condition))
+        return made[0](v)
 
     return explain
-
-
-def _shown(value: Any) -> Any:
-    return None if value is ABSENT else value
 
 
 LONGEST_LIST_SHOWN: Final = 20
