@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from payments.engine.models import Entity
+from payments.engine.repository import Objects
 from tollgate import events
-from tollgate.store.table import Table
 from tollgate.store.transaction import Transaction
 
 PREFIX: Final = "payments."
@@ -33,14 +33,14 @@ ENTITIES: Final = {
 }
 
 
-def announce(transaction: Transaction, table: Table, tenant: str, entity: Entity, state: str | None = None) -> None:
+def announce(transaction: Transaction, objects: Objects, tenant: str, entity: Entity, state: str | None = None) -> None:
     """Announce that an object has a state; by default the one that it has now."""
     name = entity.resource.name
     if name not in ENTITIES:
         return
     events.announce(
         transaction,
-        table,
+        objects.table,
         account_id=tenant,
         event_type=f"{PREFIX}{entity.resource.kind}",
         subject=f"{entity.scope}#{entity.resource.kind}#{entity.id}",

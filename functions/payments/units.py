@@ -60,19 +60,19 @@ class UnitOfWork:
         after = before.changed(changed, attributes)
         self.objects.replace(self.transaction, before, after)
         for state in states:
-            announcements.announce(self.transaction, self.objects.table, self.tenant, after, state)
+            announcements.announce(self.transaction, self.objects, self.tenant, after, state)
         return after
 
     def announce(self, entity: Entity) -> None:
-        announcements.announce(self.transaction, self.objects.table, self.tenant, entity)
+        announcements.announce(self.transaction, self.objects, self.tenant, entity)
 
     def later(self, queue: str, kind: str, due: int, object_id: int) -> None:
         """Come back to an object."""
-        work.put(self.transaction, self.objects.table, self._work(queue, kind, due, object_id))
+        work.put(self.transaction, self.objects, self._work(queue, kind, due, object_id))
 
     def no_longer(self, queue: str, kind: str, due: int, object_id: int) -> None:
         """Do not come back to it."""
-        work.drop(self.transaction, self.objects.table, self._work(queue, kind, due, object_id))
+        work.drop(self.transaction, self.objects, self._work(queue, kind, due, object_id))
 
     def commit(self) -> None:
         """Raises:

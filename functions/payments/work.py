@@ -8,11 +8,11 @@ be without the other. It names the object; what there is to do follows from the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from tollgate.store.items import Item
-from tollgate.store.table import Table
+from payments.engine.repository import Objects
 from tollgate.store.transaction import Transaction
 
 SHARDS: Final = 8
@@ -40,16 +40,16 @@ def partition(queue: str, shard: int) -> str:
     return f"PAYMENT-WORK#{queue}#{shard}"
 
 
-def put(transaction: Transaction, table: Table, work: Work) -> None:
+def put(transaction: Transaction, objects: Objects, work: Work) -> None:
     pk, sk = work.key
-    transaction.put(table, {"pk": pk, "sk": sk, "tenant": work.tenant, "scope": work.scope})
+    transaction.put(objects.table, {"pk": pk, "sk": sk, "tenant": work.tenant, "scope": work.scope})
 
 
-def drop(transaction: Transaction, table: Table, work: Work) -> None:
-    transaction.delete(table, *work.key)
+def drop(transaction: Transaction, objects: Objects, work: Work) -> None:
+    transaction.delete(objects.table, *work.key)
 
 
-def from_item(queue: str, item: Item) -> Work:
+def from_item(queue: str, item: Mapping[str, Any]) -> Work:
     due, kind, number = item["sk"].split("#")
     return Work(queue, kind, int(due), item["tenant"], item["scope"], int(number))
 

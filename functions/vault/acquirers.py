@@ -44,8 +44,8 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing asked of an acquirer. `parent` is the reference of the authorisation that it belongs to; `capture` has an
-    authorisation captured in full at once."""
+    """One thing asked of an acquirer. `parent` is the reference of the authorisation that it belongs to; `capture` has
+    an authorisation captured in full at once."""
 
     account_id: str
     kind: Kind

@@ -120,7 +120,7 @@ def _resolve(values: dict[str, Any], now: dict[str, Any]) -> None:
 
 def _announce(change: Change, state: str) -> None:
     shown = change.before or Entity(change.resource, change.scope, change.id, 1, {})
-    announcements.announce(change.transaction, change.objects.table, change.context.tenant, shown, state)
+    announcements.announce(change.transaction, change.objects, change.context.tenant, shown, state)
 
 
 def link_contract(service: ResourceService, change: Change, contract_id: int) -> Entity:
@@ -144,10 +144,10 @@ class Route:
 class Routing:
     """Finds the way of a payment. What is configured is remembered for seconds, so that payments do not pay for it."""
 
-    def __init__(self, objects: Objects, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, objects: Objects, *, monotonic: Callable[[], int] = time.monotonic_ns) -> None:
         self._objects = objects
         self._monotonic = monotonic
-        self._known: dict[str, tuple[float, list[Entity]]] = {}
+        self._known: dict[str, tuple[int, list[Entity]]] = {}
 
     def routes(self, scope: str, currency: str | None = None) -> list[Route]:
         """Every way that is open now, the preferred ones first."""
@@ -174,7 +174,7 @@ class Routing:
     def _configurations(self, scope: str) -> list[Entity]:
         now = self._monotonic()
         known = self._known.get(scope)
-        if known is not None and now - known[0] < CACHE_SECONDS:
+        if known is not None and now - known[0] < CACHE_SECONDS * 10**9:
             return known[1]
         found = list(self._objects.walk(PAYMENT_CONNECTOR_CONFIGURATION, scope, 0, 10**16 - 1, False, MOST_CONNECTORS))
         found.sort(key=lambda each: (each.values.get("priority", 0), each.id))
