@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import risk.decisions.handler as decisions_door
+import risk.events.handler as events_door
 import risk.integrations.handler as integrations_door
 import risk.settlements.worker as worker_door
 from risk.integrations.clients.gateway import Gateway
@@ -109,6 +110,7 @@ def serving(patch: Callable[[Any, str, Any], None]) -> Iterator[LinkServer]:
         for access in (decisions_door._service._access, integrations_door._access, worker_door._service._access):
             assert access is not None
             patch(access.directory, "_open_link", open_link)
+        patch(events_door._service._notifier._directory, "_open_link", open_link)
         patch(integrations_door._service, "_check", lambda url: None)
         yield made
 

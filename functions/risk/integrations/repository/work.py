@@ -62,7 +62,8 @@ class WorkRepository:
         Raises:
             WorkTaken: somebody else has taken or ended it.
         """
-        after = replace(work, due=clock.epoch() + pause_seconds, attempts=work.attempts + 1)
+        due = max(clock.epoch() + pause_seconds, work.due + 1)  # another row always has another key
+        after = replace(work, due=due, attempts=work.attempts + 1)
         transaction = self.begin()
         self.finish(transaction, work)
         self.put(transaction, after)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from risk.interceptors.models import Passing, Relayed
-from risk.interceptors.rules import headers
-from tollgate.egress import BadAnswer, Egress
+from tollgate.egress import Answer, Egress
 from tollgate.errors import Forbidden, Invalid
 
 MOST_ANSWER_BYTES: Final = 4_500_000
@@ -27,18 +25,15 @@ class DestinationClient:
         except Forbidden:
             raise Invalid.at("$.destination.url", "must be an https address that may be called") from None
 
-    def send(self, destination: Mapping[str, Any], passing: Passing, timeout_ms: int) -> Relayed:
+    def send(
+        self, destination: Mapping[str, Any], headers: Sequence[tuple[str, str]], body: bytes, timeout_ms: int
+    ) -> Answer:
         """Send once; the answer, whatever its status.
 
         Raises:
             EgressFailure: see its `sent`.
-            Malformed: a header cannot be sent; nothing was.
         """
-        answer = self._egress.request(
-            "POST", destination["url"], headers.to_send(passing.headers), passing.body,
+        return self._egress.request(
+            "POST", destination["url"], headers, body,
             deadline_seconds=timeout_ms / 1000, max_response_bytes=MOST_ANSWER_BYTES,
         )  # fmt: skip
-        relayed = headers.to_relay(answer.status, answer.headers, answer.body)
-        if relayed is None:
-            raise BadAnswer("headers too large", sent=True)
-        return relayed

@@ -20,11 +20,11 @@ from risk.interceptors.clients.destination import DestinationClient
 from risk.interceptors.errors import InterceptorNotFound, MappingFailed
 from risk.interceptors.models import Interceptor, Passing, Relayed
 from risk.interceptors.repository import InterceptorRepository
-from risk.interceptors.rules import mapping, payload, responses
+from risk.interceptors.rules import headers, mapping, payload, responses
 from tollgate import ids
 from tollgate.auth.instances import Instance
 from tollgate.crypto.keyring import Keyring
-from tollgate.egress import EgressFailure
+from tollgate.egress import BadAnswer, EgressFailure
 from tollgate.errors import Failure, IdempotencyMismatch, Invalid, UpstreamTimeout
 from tollgate.models.fields import validated
 from tollgate.store.idempotency import AlreadyAnswered, Claim, Once
@@ -136,13 +136,17 @@ class PassingService:
         about: dict[str, Any] = {
             "decision_id": decision_id, "decision": "ALLOW" if decision_id else None, "reason": reason,
         }  # fmt: skip
+        to_send = headers.to_send(passing.headers)
         row = self._repository.note_sent(interceptor, decision_id or ids.new_uuid())
         left = TOTAL_MS - (time.monotonic_ns() - started) // 1_000_000
         try:
             if left <= 0:
                 raise UpstreamTimeout
             time_out = min(interceptor.destination["timeout_ms"], left)
-            relayed = self._destinations.send(interceptor.destination, passing, time_out)
+            answer = self._destinations.send(interceptor.destination, to_send, passing.body, time_out)
+            relayed = headers.to_relay(answer.status, answer.headers, answer.body)
+            if relayed is None:
+                raise BadAnswer("headers too large", sent=True)
         except Failure as failure:
             was_sent = isinstance(failure, EgressFailure) and failure.sent
             self._note(row, "unknown" if was_sent else "not sent", None)

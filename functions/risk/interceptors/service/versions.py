@@ -24,7 +24,7 @@ from risk.interceptors.models import (
     UpdateInterceptor,
     view,
 )
-from risk.interceptors.repository import InterceptorRepository
+from risk.interceptors.repository import InterceptorRepository, active_of
 from risk.interceptors.rules import mapping
 from tollgate import clock, ids
 from tollgate.errors import Contended, Invalid
@@ -127,6 +127,9 @@ class InterceptorService:
             if before.status != expected:
                 raise NotDraft if expected == "DRAFT" else NotInactive
             reference = self._repository.reference(account_id, before.ref)
+            active = active_of(reference)
+            if active is not None and active.id == before.id:
+                continue  # another caller was first, between our two reads; the next look says so
             stamp = clock.now().strftime(_STAMP)
             after = replace(before, status="ACTIVE", revision=before.revision + 1, updated_at=stamp)
             answer = self.show(after)
