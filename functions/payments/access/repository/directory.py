@@ -67,8 +67,8 @@ class DirectoryRepository:
         """
         transaction.update(
             self._table, *row_key("ACCOUNT", account), "SET #state = :deleted",
-            names={"#state": "state"}, values={":deleted": "DELETED", ":none": 0},
-            condition="spaces = :none AND subaccounts = :none", refusal=lambda _: NotEmpty(),
+            names={"#state": "state", "#spaces": "spaces"}, values={":deleted": "DELETED", ":none": 0},
+            condition="#spaces = :none AND subaccounts = :none", refusal=lambda _: NotEmpty(),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ users and roles
