@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
-from risk.integrations.public import NotificationView
 from tollgate.models.fields import Instant, RequestModel, UuidStr
 
 EventType = Literal["authorization", "capture", "refund", "void", "chargeback", "fraud_report", "failed"]
@@ -24,6 +23,14 @@ class CreateEvent(RequestModel):
     data: dict[str, Any]
 
 
+class BackendNotification(TypedDict):
+    """What became of telling a backend. `skipped`: it does not take events of this type, which is no error."""
+
+    backend: str
+    status: Literal["delivered", "skipped", "failed", "pending"]
+    error: str | None
+
+
 class EventView(TypedDict):
     """An event. `backend_notifications` is there on the Connect edition only."""
 
@@ -33,7 +40,7 @@ class EventView(TypedDict):
     occurred_at: str
     processed_at: str
     data: dict[str, Any]
-    backend_notifications: NotRequired[list[NotificationView]]
+    backend_notifications: NotRequired[list[BackendNotification]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class LifecycleEvent:
     occurred_at: str
     processed_at: str
     data: dict[str, Any] = field(repr=False)
-    notifications: list[NotificationView] | None = None
+    notifications: list[BackendNotification] | None = None
 
 
 def view(event: LifecycleEvent, *, connect: bool) -> EventView:

@@ -7,6 +7,7 @@ Backends are told when it is stored; if that did not come to its end, the next t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +20,7 @@ from risk.events.errors import AlreadyKnown, EventNotFound, TooManyEvents
 from risk.events.models import (
     LARGEST_DATA_BYTES,
     MOST_EVENTS,
+    BackendNotification,
     CreateEvent,
     EventView,
     LifecycleEvent,
@@ -26,7 +28,7 @@ from risk.events.models import (
     view,
 )
 from risk.events.repository import EventRepository
-from risk.integrations.public import Message, Notifier
+from risk.integrations.public import Message, NotificationView, Notifier
 from risk.rules import POPULATE_ON
 from risk.rulesets.public import RulesetService
 from tollgate import clock, ids
@@ -140,7 +142,7 @@ class EventService:
         if event.notifications is None:
             body = {"type": event.type, "occurred_at": event.occurred_at, "data": event.data}
             message = Message(event.account_id, event.decision_id, event.id, f"notify.{event.type}", body)
-            event = replace(event, notifications=self._notifier.tell(message, decision.backend_results))
+            event = replace(event, notifications=_told_as(self._notifier.tell(message, decision.backend_results)))
             self._repository.note_told(event, event.notifications or [])
         return self._shown(event)
 
@@ -149,5 +151,10 @@ class EventService:
         told = event.notifications or []
         if any(each["status"] == "pending" for each in told):
             known = self._notifier.outcomes(event.account_id, event.decision_id, event.id)
-            told = [known.get(each["backend"], each) for each in told]
+            later = {each["backend"]: each for each in _told_as(known.values())}
+            told = [later.get(each["backend"], each) for each in told]
         return view(replace(event, notifications=told), connect=True)
+
+
+def _told_as(views: Iterable[NotificationView]) -> list[BackendNotification]:
+    return [{"backend": each["backend"], "status": each["status"], "error": each["error"]} for each in views]
