@@ -54,7 +54,7 @@ class LinkServer:
     peer: Peer = field(init=False)
     answers: dict[str, Any] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
-    described: list[dict[str, Any]] | None = field(default_factory=list)
+    described: list[Any] | None = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     headers: list[str] = field(default_factory=lambda: ["x-link-execution: exec-1", "server-timing: total;dur=12.6"])
     gate: threading.Barrier | None = None

@@ -19,7 +19,7 @@ from tests.support.session import HeldClock
 from tollgate import aws
 
 TABLE = DEPLOYMENT.environment("Decisions")["RISK_TABLE"]
-LATER = {"async": True}
+LATER: dict[str, Any] = {"async": True}
 
 
 def rows(instance: Instance) -> list[dict[str, Any]]:
