@@ -21,6 +21,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("risk.events", "risk.integrations"),  # backends that took part are told of events
         ("risk.events", "risk.rulesets"),  # blacklist rules say what is condemned
         ("control.provisioning", "payments.access"),  # a new account has a payments account, a space and a user
+        ("payments.access", "payments.configurations"),  # a new space of a sandbox can be paid in at once
         ("payments.transactions", "payments.configurations"),  # which way a payment goes
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations

@@ -9,6 +9,7 @@ from payments.access.models import NewAccount, NewAssignment, NewSpace, NewUser
 from payments.access.repository.directory import DirectoryRepository
 from payments.access.service.accounts import OPEN
 from payments.access.service.users import SCOPE_ID, new_key
+from payments.configurations.public import add_demonstration
 from payments.engine.declarations import Resource
 from payments.engine.fields import now
 from payments.engine.models import Entity, Values
@@ -32,27 +33,34 @@ _LONGEST_NAME: Final = 200
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenTenant:
-    """What a new tenant has: a root account, a space, an application user and its key, in clear, once."""
+    """What a new tenant has: a root account, a space, an application user and its key, in clear, once; in a sandbox
+    also a way to pay by card."""
 
     account_id: int
     space_id: int
     application_user_id: int
     authentication_key: str
+    card_method_configuration_id: int | None
 
     def shown(self) -> dict[str, Any]:
         """The `payments` member of an account's credentials."""
-        return {
+        made = {
             "account_id": self.account_id,
             "space_id": self.space_id,
             "application_user_id": self.application_user_id,
             "authentication_key": self.authentication_key,
+            "card_method_configuration_id": self.card_method_configuration_id,
         }
+        return {name: value for name, value in made.items() if value is not None}
 
 
 class TenantOpening:
     """Opens the payments family for a new tenant."""
 
-    def __init__(self, repository: DirectoryRepository, objects: Objects, keyring: Keyring) -> None:
+    def __init__(
+        self, repository: DirectoryRepository, objects: Objects, keyring: Keyring, *, is_sandbox: bool
+    ) -> None:
+        self._is_sandbox = is_sandbox
         self._repository = repository
         self._objects = objects
         self._keyring = keyring
@@ -60,7 +68,7 @@ class TenantOpening:
     @classmethod
     def of(cls, settings: PaymentsSettings) -> TenantOpening:
         table = Table(settings.payments_table, aws.dynamodb())
-        return cls(DirectoryRepository(table), Objects(table), keyring_of(settings))
+        return cls(DirectoryRepository(table), Objects(table), keyring_of(settings), is_sandbox=settings.is_sandbox)
 
     def add(self, transaction: Transaction, tenant: str, name: str) -> OpenTenant:
         """A root account, a space and an administrating application user, called like the tenant, and two roles."""
@@ -79,7 +87,8 @@ class TenantOpening:
         )
         values = {"name": name, "primaryAccount": account, "requestLimit": USER_LIMIT, "scope": SCOPE_ID}
         self._insert(transaction, APPLICATION_USER, account, user, {**values, "state": ACTIVE, "userType": APPLICATION})
-        return OpenTenant(account, space, user, secret)
+        card = add_demonstration(self._objects, transaction, tenant, space) if self._is_sandbox else None
+        return OpenTenant(account, space, user, secret, card)
 
     def _add_account(self, transaction: Transaction, tenant: str, account: int, name: str) -> None:
         self._repository.insert_account(transaction, NewAccount(account, tenant, (account,)), spaces=1)

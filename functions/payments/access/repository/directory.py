@@ -119,7 +119,7 @@ class DirectoryRepository:
 
     # ------------------------------------------------------------------ keys
 
-    def add_key(self, user: Item, key: NewKey) -> None:
+    def add_key(self, user: Mapping[str, Any], key: NewKey) -> None:
         """Add an authentication key. Of keys that were deactivated, those over the number kept are forgotten.
 
         Raises:

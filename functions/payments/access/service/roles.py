@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from payments.access.errors import MoreThanOwn, Unchangeable, UserNotFound
@@ -22,7 +22,6 @@ from tollgate import clock, ids
 from tollgate.auth import permissions
 from tollgate.auth.directory import Role
 from tollgate.dialects.payments import BadParameters
-from tollgate.store.items import Item
 
 DELETED: Final = "DELETED"
 
@@ -134,7 +133,7 @@ class AssignmentService:
         self._repository.unassign(user, NewAssignment(0, role_id, None, account, space).name)
         directory_of(context).forget("USER", user)
 
-    def _require(self, context: Context, kind: str, user: int) -> Item:
+    def _require(self, context: Context, kind: str, user: int) -> Mapping[str, Any]:
         row = self._repository.find_user(user)
         if row is None or row["tenant"] != context.tenant or row["kind"] != USER_TYPES[kind]:
             raise UserNotFound

@@ -28,7 +28,6 @@ from tollgate import clock, ids
 from tollgate.auth.directory import ACTIVE, APPLICATION_USER, key_context
 from tollgate.auth.request_tokens import KEY_BYTES
 from tollgate.crypto.keyring import Keyring
-from tollgate.store.items import Item
 
 USER_TYPES: Final[Mapping[str, str]] = {
     "applicationUser": APPLICATION_USER,
@@ -116,7 +115,7 @@ class KeyService:
         self._repository.deactivate_key(user, key)
         directory_of(context).forget("USER", user)
 
-    def _require(self, context: Context, user: int) -> Item:
+    def _require(self, context: Context, user: int) -> Mapping[str, Any]:
         row = self._repository.find_user(user)
         if row is None or row["tenant"] != context.tenant or row["kind"] != APPLICATION_USER:
             raise UserNotFound
