@@ -1,9 +1,9 @@
-"""A door starts with at most half again the work that `import boto3` and one client take, as it is deployed.
+"""A door starts with at most 1.7 times the work that `import boto3` and one client take, as it is deployed.
 
 Work is counted, not timed: Python's calls and returns while a fresh interpreter imports the handler from the built
-artifact. The count is the same on every run and every machine, so this test never fails for a busy one; what it comes
-to in time is measured by `make bench` (about three quarters of the ratio here, because the artifact's botocore data is
-trimmed).
+artifact. The count is the same on every run and every machine, so this test never fails for a busy one. What it comes
+to in time is measured by `make bench`: about three quarters of the ratio here, because the artifact's botocore data is
+trimmed, so that 1.7 in work is 1.3 in time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from tests.support.environment import DEPLOYMENT
 from tools.build.artifact import ROOT, Variant
 
-BUDGET = 1.5
+BUDGET = 1.7
 FUNCTIONS = sorted(DEPLOYMENT.functions)
 
 COUNT = """
