@@ -24,6 +24,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.access", "payments.configurations"),  # a new space of a sandbox can be paid in at once
         ("payments.transactions", "payments.configurations"),  # which way a payment goes
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
+        ("payments.access", "payments.reference_data"),  # served by the door that takes what no other function has
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations
         ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result
         ("threeds.authentications", "vault.tokens"),  # an AReq carries the card behind a token
@@ -42,7 +43,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
 """(group, group whose `public` it may call). Nothing outside the card zone may be given an edge into it."""
 
 FAMILY_PACKAGES: frozenset[str] = frozenset({"payments.engine", "payments.resources"})
-"""Packages that a family has in common, as `vault.cards` is a module in common: no groups, open to their family alone."""
+"""What a family has in common as a package, as `vault.cards` is a module in common: open to that family alone."""
 
 CARD_ZONE: frozenset[str] = frozenset({"vault", "threeds"})
 """Families whose code may meet a card number. Nobody else imports them; others call a function or HTTP."""
