@@ -18,6 +18,7 @@ from payments.engine.fields import Field, Flag, Long, Moment, OneOf, Shape, Text
 from payments.engine.models import Context
 from payments.engine.repository import Objects
 from payments.engine.routes import Engine, context_of, object_id, route
+from payments.reference_data import public as reference_data
 from payments.resources.access import (
     ACCOUNT,
     APPLICATION_USER,
@@ -230,7 +231,10 @@ def _asked(request: Request, kind: str, asked: tuple[Parameter, ...]) -> tuple[C
 # ---------------------------------------------------------------------- human users as a file
 
 EXPORT: Final = (
-    Parameter("fields", str, {"type": "string"}, f"Columns: {', '.join(COLUMNS)}", ""),
+    Parameter(
+        "fields", str, {"type": "array", "items": {"type": "string", "enum": list(COLUMNS)}},
+        "The columns; all without it", (), {"style": "form", "explode": False},
+    ),
     Parameter(
         "limit", whole_number(1, MOST_ROWS),
         {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_ROWS},
@@ -290,6 +294,7 @@ ROUTES: tuple[Route, ...] = (
     *_engine.routes_of(_roles),
     *(each for resource in (APPLICATION_USER, HUMAN_USER, SINGLE_SIGN_ON_USER) for each in _user_roles(resource)),
     *_engine.routes_of(_permissions),
+    *reference_data.routes(_engine),
 )  # fmt: skip
 
 handler = App(

@@ -24,8 +24,8 @@ _HOMES: Final = {
     "reference_data": "ConditionType DocumentTemplateType DocumentTemplateTypeGroup FailureReason Feature "
     "LabelDescriptor LabelDescriptorGroup LabelDescriptorType LegalOrganizationForm ManualTaskType PaymentConnector "
     "PaymentMethod PaymentMethodBrand PaymentProcessor SalesChannel StaticValue SubscriptionMetricType "
-    "TokenVersionType "
-    "WalletType PaymentInformationHashType DeliveryIndicationDecisionReason PaymentTerminalType DebtCollector",
+    "TokenVersionType WalletType PaymentInformationHashType DeliveryIndicationDecisionReason PaymentTerminalType "
+    "DebtCollector RestCountry RestCountryState RestCurrency RestLanguage",
     "access": "Account Space SpaceView Role Permission Scope User ApplicationUser HumanUser SingleSignOnUser",
     "configurations": "PaymentMethodConfiguration PaymentConnectorConfiguration PaymentProcessorConfiguration "
     "Condition",

@@ -1,7 +1,7 @@
 """The query parameters of the family: paging, search, order, expansion. An empty one counts as not given.
 
 Lists take `after`, `before`, `limit`, `order` (ASC or DESC alone); searches `query`, `order`, `limit`, `offset`; both
-`expand`, the one parameter that may be repeated. What belongs to the other kind is ignored like anything unknown.
+`expand`, which may be repeated. What belongs to the other kind is ignored like anything unknown.
 """
 
 from __future__ import annotations
@@ -68,9 +68,12 @@ SEARCH: Final = (
 )  # fmt: skip
 READ: Final = (EXPAND,)
 
+REPEATABLE: Final = frozenset({"expand", "fields"})
+"""Clients send lists as one parameter with commas, or as the same parameter again and again."""
+
 
 def read(raw_query: str, parameters: Sequence[Parameter], most_offset: int = MOST_OFFSET) -> dict[str, Any]:
-    """The values of all declared parameters; `expand` as a list of texts.
+    """The values of all declared parameters; those that may be repeated as lists of texts.
 
     Raises:
         BadParameters: with a line for every parameter at fault.
@@ -78,13 +81,13 @@ def read(raw_query: str, parameters: Sequence[Parameter], most_offset: int = MOS
     """
     known = {parameter.name: parameter for parameter in parameters}
     values: dict[str, Any] = {parameter.name: parameter.default for parameter in parameters}
-    values["expand"] = []
+    values |= {name: [] for name in REPEATABLE}
     seen: set[str] = set()
     faults: list[Fault] = []
     for name, text in _pairs(raw_query):
         if name not in known or not text:
             continue
-        if name == "expand":
+        if name in REPEATABLE:
             values[name].append(text)
             continue
         try:

@@ -80,7 +80,7 @@ def _of_term(part: Comparison, resource: Resource) -> Source | None:
     name = part.path.field
     if part.equals is None or part.term.comparator != ":":
         return None
-    if name == "id":
+    if name == "id" and isinstance(part.equals, Decimal):
         number = part.equals
         return Source(frozenset({int(number)}) if _is_id(number) else frozenset({-1}), rank=0)
     if name not in resource.indexed:

@@ -18,6 +18,13 @@ _FOLDER = Path(__file__).parent.parent / "resources" / "data"
 
 @cache
 def objects_of(resource: Resource) -> Mapping[int, Entity]:
-    """All objects of a resource that has `data`, by id in ascending order."""
+    """All objects of a resource that has `data`, by id in ascending order, or by place where they have none."""
     rows = documents.decode((_FOLDER / f"{resource.data}.json").read_text("utf-8"))
-    return {row["id"]: Entity(resource, "G", row["id"], 0, row) for row in sorted(rows, key=lambda row: int(row["id"]))}
+    numbered = {_number(row, n): row for n, row in enumerate(rows, 1)}
+    return {number: Entity(resource, "G", number, 0, numbered[number]) for number in sorted(numbered)}
+
+
+def _number(row: Mapping[str, object], place: int) -> int:
+    """An object's id; its place in the file where codes name objects instead."""
+    own = row.get("id")
+    return own if isinstance(own, int) else place

@@ -1,0 +1,1 @@
+"""Reference data: what is the same for every merchant."""
