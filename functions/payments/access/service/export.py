@@ -18,13 +18,13 @@ MOST_OFFSET: Final = 100_000
 COLUMNS: Final = tuple(field.name for field in HUMAN_USER.fields if field.name != "plannedPurgeDate")
 
 
-def columns_of(text: str) -> Sequence[str]:
+def columns_of(texts: Sequence[str]) -> Sequence[str]:
     """The columns that a parameter `fields` names; all without one.
 
     Raises:
         BadParameters: it names something else.
     """
-    names = [name.strip() for name in text.split(",")] if text else list(COLUMNS)
+    names = [name.strip() for text in texts for name in text.split(",")] or list(COLUMNS)
     if any(name not in COLUMNS for name in names):
         raise BadParameters.at("fields", f"must be a comma-separated list of {', '.join(COLUMNS)}")
     return names
