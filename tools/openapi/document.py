@@ -42,6 +42,10 @@ class Family:
     idempotency_header: str = ""
     scopes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(method, path) → the OAuth scope that the route takes, where the family has scopes."""
+    scope_headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """A route's scope → the header that names whose objects the operation acts on."""
+    numbers_in_paths: bool = False
+    """Ids are numbers here, not UUIDs."""
 
 
 class Document:
@@ -82,6 +86,8 @@ class Document:
         }
         if route.description:
             made["description"] = route.description
+        if route.permission:
+            made["x-permission"] = route.permission
         if route.body is not None:
             content = {route.body_media_type: {"schema": self._schema(route.body, "validation")}}
             made["requestBody"] = {"required": route.body_required, "content": content}
@@ -93,7 +99,7 @@ class Document:
 
     def _parameters(self, route: Route) -> list[dict[str, Any]]:
         made: list[dict[str, Any]] = [
-            {"name": name, "in": "path", "required": True, "schema": _path_schema(name)}
+            {"name": name, "in": "path", "required": True, "schema": self._path_schema(name, route.path)}
             for name in re.findall(r"\{(\w+)\}", route.path)
         ]
         made += [_query(parameter) for parameter in route.query]
@@ -101,10 +107,19 @@ class Document:
             {"name": name, "in": "header", "required": required, "schema": dict(schema), "description": text}
             for name, (required, schema, text) in route.headers.items()
         ]
+        if route.scope in self._family.scope_headers:
+            made.append(dict(self._family.scope_headers[route.scope]))
         made += [dict(each) for each in self._family.request_headers]
         if route.idempotent:
             made.append(_idempotency(self._family.idempotency_header))
         return made
+
+    def _path_schema(self, name: str, path: str) -> Schema:
+        if self._family.numbers_in_paths:
+            is_number = name in {"id", "other"} or name.endswith("Id")
+            is_number = is_number and not path.endswith("/countries/states/{id}")
+            return {"type": "integer", "format": "int64", "minimum": 1} if is_number else {"type": "string"}
+        return {"type": "string", "format": "uuid"} if name == "id" or name.endswith("_id") else {"type": "string"}
 
     def _responses(self, route: Route) -> dict[str, Any]:
         success: dict[str, Any] = {"description": "Success", "headers": self._headers()}
@@ -148,10 +163,6 @@ def _query(parameter: Parameter) -> dict[str, Any]:
         "description": parameter.description,
         **parameter.extra,
     }
-
-
-def _path_schema(name: str) -> Schema:
-    return {"type": "string", "format": "uuid"} if name == "id" or name.endswith("_id") else {"type": "string"}
 
 
 def _idempotency(name: str) -> dict[str, Any]:

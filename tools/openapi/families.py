@@ -92,6 +92,50 @@ RISK = Family(
     scopes=SCOPES,
 )
 
+_PAYMENTS_ERROR = {
+    "title": "Error",
+    "type": "object",
+    "required": ["date", "id", "code", "message", "errors"],
+    "properties": {
+        "date": {"type": "string", "format": "date-time"},
+        "id": {"type": "string", "description": "What this error is called, for questions about it"},
+        "code": {"type": "string", "examples": ["content_invalid", "version_conflict", "query_too_broad"]},
+        "message": {"type": "string"},
+        "errors": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Member or parameter → what is wrong with it",
+        },
+    },
+}
+
+
+def _scope_header(name: str, text: str) -> dict[str, object]:
+    return {
+        "name": name, "in": "header", "required": True, "schema": {"type": "integer", "format": "int64", "minimum": 1},
+        "description": text,
+    }  # fmt: skip
+
+
+PAYMENTS = Family(
+    title="Tollgate payments",
+    version="2.0",
+    description=(
+        "Transactions and all that belongs to them, customers, configurations, users and reference data. Everything is "
+        "served under `/api/v2` as well. Every request carries a JWT that an application user's key signs and that is "
+        "bound to the request's method and target."
+    ),
+    error=_PAYMENTS_ERROR,
+    security={
+        "signed_request": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT, HS256, bound to the request"}
+    },
+    scope_headers={
+        "space": _scope_header("Space", "The space that the operation acts in"),
+        "account": _scope_header("Account", "The account that the operation acts on"),
+    },
+    numbers_in_paths=True,
+)
+
 PLATFORM = Family(
     title="Tollgate platform and sandbox",
     version="1.0",
@@ -103,6 +147,7 @@ PLATFORM = Family(
 
 FAMILIES: dict[str, tuple[Family, tuple[str, ...]]] = {
     "vault": (VAULT, ("vault", "threeds")),
+    "payments": (PAYMENTS, ("payments",)),
     "risk": (RISK, ("risk", "control/oauth")),
     "platform": (PLATFORM, ("control/health", "control/documents", "control/sandbox")),
 }
