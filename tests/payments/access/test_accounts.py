@@ -202,3 +202,19 @@ def test_two_writers_of_a_space(admin: Merchant) -> None:
         Key={"pk": {"S": f"SPACE#{admin.space_id}"}, "sk": {"S": "#"}},
     )["Item"]
     assert int(row["limit"]["N"]) == kept
+
+
+def test_two_writers_fill_an_account_to_its_limit_and_no_further(admin: Merchant) -> None:
+    branch = new_account(admin, subaccountLimit=2)
+    body = {"name": "leaf", "scope": 1, "parentAccount": branch}
+    statuses: list[int] = []
+
+    def create() -> None:
+        statuses.append(admin.call(handler, "POST", "/accounts", body, space=None).status)
+
+    threads = [threading.Thread(target=create) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201, 201, 422, 422, 422, 422]

@@ -11,9 +11,12 @@ import pytest
 from tests.payments.access.test_signed_requests import _SETTINGS, door
 from tests.support.payments import Merchant
 from tollgate import aws
-from tollgate.auth.directory import row_key
-from tollgate.auth.rate_limits import WINDOW_SECONDS, RateLimits
+from tollgate.auth.directory import Directory, row_key
+from tollgate.auth.rate_limits import WINDOW_SECONDS, Failures, RateLimits
+from tollgate.dialects.payments import PAYMENTS, Authenticator, keyring_of
 from tollgate.errors import Throttled
+from tollgate.http.app import App
+from tollgate.log import Journal
 from tollgate.store.table import Table
 
 
@@ -130,3 +133,18 @@ def test_who_is_not_known_spends_nothing(merchant: Merchant, make_tenant: Any, h
         assert merchant.call(door, "GET", "/probes", headers=headers).status == 401
     assert merchant.call(door, "GET", "/probes").status == 200
     assert merchant.call(door, "GET", "/probes").status == 429
+
+
+def test_who_keeps_failing_is_slowed_down_and_no_one_else(merchant: Merchant, held_clock: Any) -> None:
+    directory = Directory(table(), keyring_of(_SETTINGS))
+    guarded = App(
+        PAYMENTS, door.router.routes, journal=Journal("probe"),
+        authenticate=Authenticator(directory, RateLimits(table()), Failures(3)),
+    )  # fmt: skip
+    forged = {"authorization": f"Bearer {merchant.sign('GET', '/api/v2.0/probes', key=bytes(32))}"}
+    statuses = [merchant.call(guarded, "GET", "/probes", headers=forged).status for _ in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    assert merchant.call(guarded, "GET", "/probes").status == 200
+    held_clock.advance(seconds=WINDOW_SECONDS)
+    again = {"authorization": f"Bearer {merchant.sign('GET', '/api/v2.0/probes', key=bytes(32))}"}
+    assert merchant.call(guarded, "GET", "/probes", headers=again).status == 401

@@ -21,6 +21,8 @@ WINDOW_SECONDS: Final = 120
 _LEASES_PER_WINDOW: Final = 100
 _KEPT_SECONDS: Final = 3600
 _MOST_SUBJECTS: Final = 10_000
+FAILURES_PER_WINDOW: Final = 1_000
+"""How often one address may fail to prove who it is, per worker; past it the answer is 429."""
 
 
 @dataclass(slots=True)
@@ -74,3 +76,26 @@ class RateLimits:
             else:
                 return wanted
         return 0
+
+
+class Failures:
+    """Counts failed proofs by address, in this worker alone: enough to slow down who guesses, at no cost to others."""
+
+    def __init__(self, most: int = FAILURES_PER_WINDOW) -> None:
+        self._most = most
+        self._window = 0
+        self._counts: dict[str, int] = {}
+
+    def note(self, address: str) -> None:
+        """Count one failure.
+
+        Raises:
+            Throttled: there were too many in this window.
+        """
+        now = int(clock.wall().timestamp())
+        window = now // WINDOW_SECONDS
+        if window != self._window or len(self._counts) >= _MOST_SUBJECTS:
+            self._window, self._counts = window, {}
+        self._counts[address] = self._counts.get(address, 0) + 1
+        if self._counts[address] > self._most:
+            raise Throttled((window + 1) * WINDOW_SECONDS - now)

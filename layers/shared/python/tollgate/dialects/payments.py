@@ -16,7 +16,7 @@ from tollgate import aws, clock, ids
 from tollgate.auth import permissions, request_tokens
 from tollgate.auth.caller import Caller
 from tollgate.auth.directory import ACTIVE, APPLICATION_USER, KEYRING, Assignment, Directory, Space, User
-from tollgate.auth.rate_limits import RateLimits
+from tollgate.auth.rate_limits import Failures, RateLimits
 from tollgate.auth.request_tokens import SignedRequest
 from tollgate.config import PaymentsSettings
 from tollgate.crypto.keyring import Keyring
@@ -212,9 +212,10 @@ def keyring_of(settings: PaymentsSettings) -> Keyring:
 class Authenticator:
     """Everything that is checked before an endpoint is called, in the order of the family."""
 
-    def __init__(self, directory: Directory, limits: RateLimits) -> None:
+    def __init__(self, directory: Directory, limits: RateLimits, failures: Failures | None = None) -> None:
         self.directory = directory
         self._limits = limits
+        self._failures = failures or Failures()
 
     @classmethod
     def of(cls, settings: PaymentsSettings) -> Authenticator:
@@ -222,9 +223,12 @@ class Authenticator:
         return cls(directory_of(settings), RateLimits(Table(settings.payments_table, aws.dynamodb())))
 
     def __call__(self, request: Request, route: Route) -> None:
-        token = request_tokens.read(request.header("authorization"), request.method, request.path, request.raw_query)
         named = _number(request.header(HEADERS[SPACE]))
-        user = self._prove(token, named)
+        try:
+            user = self._prove(_token_of(request), named)
+        except Unauthenticated:
+            self._failures.note(request.source_ip)
+            raise
         space = self._space_of(user, named)
         self._count(user, space)
         _check_accept(request, route)
@@ -329,6 +333,10 @@ class Authenticator:
             account = self.directory.account(caller.account)
             return account is not None and caller.may(route.permission, account.path)
         return caller.may_anywhere(route.permission)
+
+
+def _token_of(request: Request) -> SignedRequest:
+    return request_tokens.read(request.header("authorization"), request.method, request.path, request.raw_query)
 
 
 def _number(text: str | None) -> int | None:
