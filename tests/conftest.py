@@ -29,6 +29,7 @@ from tests.support.session import (  # noqa: E402, F401
     s3,
     sqs,
 )
+from tollgate import ids  # noqa: E402
 
 permissions.install()
 
@@ -54,6 +55,12 @@ def _stay_on_this_machine() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", _connect_locally)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _numbers_of_their_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that went into the future leaves no numbers from there to the next one."""
+    monkeypatch.setattr(ids, "_last_number", 0)
 
 
 def pytest_configure(config: pytest.Config) -> None:
