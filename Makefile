@@ -16,7 +16,7 @@ TYPED     = $(wildcard $(CODE))
 WORKERS  ?= 2
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' Makefile
 
 # ---------------------------------------------------------------- what a developer runs
 
@@ -38,6 +38,10 @@ bench: setup-dev build-host ## Measure, and write docs/benchmarks.md
 
 docs: setup-dev ## Write the generated documents anew
 	@$(PY) -m tools.openapi
+
+.PHONY: coverage-of-operations
+coverage-of-operations: setup-dev ## Print how many of the published payment operations there are (ARGS=--missing)
+	@$(PY) -m tools.coverage_of_operations $(ARGS)
 
 # ---------------------------------------------------------------- checks: what CI runs
 

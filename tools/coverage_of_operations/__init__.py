@@ -1,0 +1,1 @@
+"""How much of the published operations of the payments API there is. Never deployed."""
