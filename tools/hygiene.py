@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_BYTES = 500_000
+LARGEST_DOCUMENT_BYTES = 5_000_000  # of the generated OpenAPI documents; an answer of Lambda ends at 6 MB
 PARDON = "not-a-secret"
 
 # What issuers of credentials give a recognisable form.
@@ -40,8 +41,9 @@ _RANDOM_BITS_PER_CHARACTER = 4.0
 def complaints(path: Path) -> Iterator[str]:
     """What is wrong with one file, as `line: what`, without the secret itself."""
     content = path.read_bytes()
-    if len(content) > LARGEST_BYTES:
-        yield f"0: {len(content)} bytes, at most {LARGEST_BYTES}"
+    most = LARGEST_DOCUMENT_BYTES if path.parent.name == "openapi" and path.suffix == ".json" else LARGEST_BYTES
+    if len(content) > most:
+        yield f"0: {len(content)} bytes, at most {most}"
     if b"\0" in content[:8000]:
         return
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
