@@ -21,6 +21,7 @@ from payments.connectors import (
     TEST_PROCESSOR,
     Connector,
 )
+from payments.engine.declarations import Resource
 from payments.engine.errors import StateInvalid
 from payments.engine.models import Entity
 from payments.engine.repository import Objects
@@ -36,6 +37,7 @@ from tollgate.store.transaction import Transaction
 
 CACHE_SECONDS: Final = 5
 MOST_CONNECTORS: Final = 200
+MOST_SPACES: Final = 1000
 _BEGINNINGS: Final = ("CREATE", "ACTIVE", "INACTIVE")
 
 
@@ -141,26 +143,33 @@ class Route:
     connector: Connector
 
 
+_Configured = tuple[list[Entity], frozenset[tuple[str, int]]]
+"""Connector configurations in order of preference, and which of the parts that they join are active."""
+
+
 class Routing:
     """Finds the way of a payment. What is configured is remembered for seconds, so that payments do not pay for it."""
 
     def __init__(self, objects: Objects, *, monotonic: Callable[[], int] = time.monotonic_ns) -> None:
         self._objects = objects
         self._monotonic = monotonic
-        self._known: dict[str, tuple[int, list[Entity]]] = {}
+        self._known: dict[str, tuple[int, _Configured]] = {}
 
-    def routes(self, scope: str, currency: str | None = None) -> list[Route]:
-        """Every way that is open now, the preferred ones first."""
-        del currency  # both connectors take every currency
-        made = [_route(each) for each in self._configurations(scope) if each.state == "ACTIVE"]
-        return [each for each in made if each is not None]
+    def routes(self, scope: str, space_view: int | None = None) -> list[Route]:
+        """Every way that is open now, the preferred ones first: of the connectors that are for this space view, those
+        whose method and processor are active as well. Both connectors take every currency."""
+        connectors, active = self._configurations(scope)
+        return [
+            _route(each) for each in connectors
+            if each.state == "ACTIVE" and _is_for(each, space_view) and _parts(each) <= active
+        ]  # fmt: skip
 
     def find(
         self, scope: str, *, method: int | None = None, allowed: Sequence[int] = (), cards: bool | None = None,
-        configuration: int | None = None,
+        configuration: int | None = None, space_view: int | None = None,
     ) -> Route | None:  # fmt: skip
         """The best way that fits: for a method configuration, among those allowed, with or without cards."""
-        for each in self.routes(scope):
+        for each in self.routes(scope, space_view):
             if method is not None and each.method_configuration_id != method:
                 continue
             if configuration is not None and each.configuration_id != configuration:
@@ -171,23 +180,49 @@ class Routing:
                 return each
         return None
 
-    def _configurations(self, scope: str) -> list[Entity]:
+    def _configurations(self, scope: str) -> _Configured:
         now = self._monotonic()
         known = self._known.get(scope)
         if known is not None and now - known[0] < CACHE_SECONDS * 10**9:
             return known[1]
-        found = list(self._objects.walk(PAYMENT_CONNECTOR_CONFIGURATION, scope, 0, 10**16 - 1, False, MOST_CONNECTORS))
-        found.sort(key=lambda each: (each.values.get("priority", 0), each.id))
-        if len(self._known) > 1000:
+        found = self._read(scope)
+        if len(self._known) > MOST_SPACES:
             self._known.clear()
         self._known[scope] = (now, found)
         return found
 
+    def _read(self, scope: str) -> _Configured:
+        connectors = list(
+            self._objects.walk(PAYMENT_CONNECTOR_CONFIGURATION, scope, 0, 10**16 - 1, False, MOST_CONNECTORS)
+        )
+        known = [each for each in connectors if each.link("connector") in CONNECTORS]
+        known.sort(key=lambda each: (each.values.get("priority", 0), each.id))
+        wanted = {(resource, scope, number) for each in known for resource, number in _linked(each)}
+        parts = self._objects.find_many(wanted).values()
+        return known, frozenset((each.resource.kind, each.id) for each in parts if each.state == "ACTIVE")
 
-def _route(configuration: Entity) -> Route | None:
-    connector = CONNECTORS.get(configuration.link("connector") or 0)
-    method = configuration.link("paymentMethodConfiguration")
-    return Route(configuration.id, method, connector) if connector and method else None
+
+def _linked(configuration: Entity) -> list[tuple[Resource, int]]:
+    """The method and the processor that a connector joins."""
+    return [
+        (PAYMENT_METHOD_CONFIGURATION, configuration.values["paymentMethodConfiguration"]["id"]),
+        (PAYMENT_PROCESSOR_CONFIGURATION, configuration.values["processorConfiguration"]["id"]),
+    ]
+
+
+def _parts(configuration: Entity) -> set[tuple[str, int]]:
+    return {(resource.kind, number) for resource, number in _linked(configuration)}
+
+
+def _is_for(configuration: Entity, space_view: int | None) -> bool:
+    views = configuration.values.get("enabledSpaceViews")
+    return not views or space_view in views
+
+
+def _route(configuration: Entity) -> Route:
+    values = configuration.values
+    connector = CONNECTORS[values["connector"]["id"]]
+    return Route(configuration.id, values["paymentMethodConfiguration"]["id"], connector)
 
 
 # ------------------------------------------------------------------ a new space

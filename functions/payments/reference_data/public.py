@@ -1,7 +1,7 @@
 """The operations of reference data, for the door that serves them. Every application user may read it.
 
 There is no function of its own: the paths are many and each would cost the template two resources, so they lie behind
-the door that takes everything under the family's base paths that no other function has.
+the doors that take everything under the family's base paths, or under `/payment`, that no other function has.
 """
 
 from __future__ import annotations
@@ -58,8 +58,13 @@ def _item(engine: Engine, resource: Resource, path: str, title: str) -> Route:
     )  # fmt: skip
 
 
+def payment_routes(engine: Engine) -> tuple[Route, ...]:
+    """The operations under `/payment`, on the engine of the function that serves them."""
+    return tuple(made for each in BY_ID if _is_payment(each) for made in engine.routes_of(engine.service(each)))
+
+
 def routes(engine: Engine) -> tuple[Route, ...]:
-    """All operations of reference data, on the engine of the function that serves them."""
+    """All other operations of reference data, on the engine of the function that serves them."""
     searches = (
         made for each in (COUNTRY, CURRENCY, LANGUAGE)
         for made in engine.routes_of(engine.service(each), without=_WITHOUT_IDS)
@@ -79,5 +84,9 @@ def routes(engine: Engine) -> tuple[Route, ...]:
         _item(engine, COUNTRY, "/countries/{code}", "country"),
         _item(engine, CURRENCY, "/currencies/{code}", "currency"),
         _item(engine, LANGUAGE, "/languages/{code}", "language"),
-        *(made for each in BY_ID for made in engine.routes_of(engine.service(each))),
+        *(made for each in BY_ID if not _is_payment(each) for made in engine.routes_of(engine.service(each))),
     )  # fmt: skip
+
+
+def _is_payment(resource: Resource) -> bool:
+    return resource.path.startswith("/payment/")
