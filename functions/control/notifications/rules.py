@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from control.notifications.models import Endpoint, Notification, stamp
+from tollgate.crypto.signatures import Sign
 from tollgate.events import Event
 from tollgate.http.message import encode
 
@@ -37,27 +38,35 @@ CREATION: Final = ".created"
 
 
 def body_of(event: Event) -> str:
-    """The reference's envelope: id, created_at, event_type, and the object under its resource's name."""
+    """The reference's envelope: id, created_at, event_type, and the object under its resource's name; or the message
+    that the family has written itself."""
+    if event.body is not None:
+        return event.body
     envelope = {"id": event.id, "created_at": event.created_at, "event_type": event.type, **event.payload}
     return encode(envelope).decode()
 
 
-def headers(keys: Sequence[bytes], notification: Notification, sent_at: datetime) -> list[tuple[str, str]]:
+def headers(
+    keys: Sequence[bytes], notification: Notification, sent_at: datetime, sign: Sign | None = None
+) -> list[tuple[str, str]]:
     """What goes beside the body. `sent_at` is real time: receivers compare it with their clock.
 
-    Each signature header carries a value per key, the present key's first.
+    Each signature header carries a value per key, the present key's first. A target without shared keys has none of
+    them, and at most the signature that `sign` makes.
     """
     body, seconds = notification.body.encode(), str(int(sent_at.timestamp()))
-    signed = b".".join((notification.id.encode(), seconds.encode(), body))
-    return [
-        ("content-type", "application/json"),
-        ("user-agent", "Tollgate-Notifications/1"),
-        ("x-hmac-signature", ",".join(_mac(key, body).hex() for key in keys)),
-        ("webhook-id", notification.id),
-        ("webhook-timestamp", seconds),
-        ("webhook-signature", " ".join(f"v1,{base64.b64encode(_mac(key, signed)).decode()}" for key in keys)),
-        ("x-tollgate-sequence", str(notification.sequence)),
-    ]
+    made = [("content-type", "application/json"), ("user-agent", "Tollgate-Notifications/1")]
+    if keys:
+        signed = b".".join((notification.id.encode(), seconds.encode(), body))
+        made += [
+            ("x-hmac-signature", ",".join(_mac(key, body).hex() for key in keys)),
+            ("webhook-id", notification.id),
+            ("webhook-timestamp", seconds),
+            ("webhook-signature", " ".join(f"v1,{base64.b64encode(_mac(key, signed)).decode()}" for key in keys)),
+        ]
+    if sign is not None:
+        made.append(("x-signature", sign(body)))
+    return [*made, ("x-tollgate-sequence", str(notification.sequence))]
 
 
 def _mac(key: bytes, message: bytes) -> bytes:

@@ -16,6 +16,7 @@ from tollgate.auth import records
 from tollgate.config import CallerSettings, PaymentsSettings
 from tollgate.crypto.keyring import Keyring
 from tollgate.crypto.keys import Kms
+from tollgate.crypto.signatures import Sign
 from tollgate.errors import Invalid
 from tollgate.store.items import Item
 from tollgate.store.table import Table
@@ -66,13 +67,15 @@ class NotificationTarget:
     """Where an account wants its notifications and what they are signed with, the present key first.
 
     `url` None: nowhere. `url_set_at` is when the URL was last named (UTC to the microsecond), None if that was at the
-    account's creation. `accepts` are the statuses that acknowledge.
+    account's creation. `accepts` are the statuses that acknowledge. `sign` signs with a private key where receivers
+    hold the public one.
     """
 
     url: str | None
     url_set_at: str | None
     keys: tuple[bytes, ...]
     accepts: range = range(200, 201)
+    sign: Sign | None = None
 
 
 class NotificationTargets:

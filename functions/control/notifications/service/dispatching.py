@@ -96,7 +96,7 @@ class Dispatcher:
 
     def post(self, notification: Notification, target: NotificationTarget) -> Callable[[], Outcome]:
         """The attempt, ready to be made on a thread."""
-        headers = rules.headers(target.keys, notification, clock.wall())
+        headers = rules.headers(target.keys, notification, clock.wall(), target.sign)
         url, body = str(target.url), notification.body.encode()
         return lambda: self._receiver.post(url, headers, body, target.accepts)
 

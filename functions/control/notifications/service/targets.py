@@ -31,4 +31,7 @@ class Targets:
         if BETWEEN not in recipient:
             return self._accounts.require(recipient)
         found = self._subscriptions.find(recipient)
-        return NotificationTarget(found.url, found.url_set_at, (found.key,), ANY_SUCCESS) if found else NOWHERE
+        if found is None:
+            return NOWHERE
+        sign = found.signing.header if found.signing else None
+        return NotificationTarget(found.url, found.url_set_at, (found.key,) if found.key else (), ANY_SUCCESS, sign)

@@ -31,7 +31,7 @@ class Event:
     """Something that happened to an object of an account.
 
     `type` is what the consumer sees (`token.created`), `subject` the object whose events keep their order, `payload`
-    the public representation, never more.
+    the public representation, never more. `body`, where given, is the whole message as it is to be sent.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Event:
     subject: str
     created_at: str
     payload: dict[str, Any]
+    body: str | None = None
 
 
 def announce(
@@ -53,21 +54,32 @@ def announce(
 ) -> Event:
     """Add the announcement of an event to the transaction that makes it happen."""
     event = Event(ids.new_uuid(), account_id, event_type, subject, clock.iso(clock.now()), dict(payload))
+    put(transaction, table, event)
+    return event
+
+
+def put(transaction: Transaction, table: Table, event: Event) -> None:
+    """Add the record of an event that is complete, for who hands on what happened before."""
     transaction.put(
         table,
         {
-            "pk": f"{PREFIX}{zlib.crc32(subject.encode()) % SHARDS:02d}",
+            "pk": f"{PREFIX}{shard_of(event.subject):02d}",
             "sk": f"{event.created_at}#{event.id}",
             "id": event.id,
-            "account_id": account_id,
-            "type": event_type,
-            "subject": subject,
+            "account_id": event.account_id,
+            "type": event.type,
+            "subject": event.subject,
             "created_at": event.created_at,
             "payload": json.dumps(event.payload, separators=(",", ":")),
+            "body": event.body,
             "expires": clock.epoch() + RETENTION_SECONDS,
         },
     )
-    return event
+
+
+def shard_of(subject: str) -> int:
+    """The shard that all records of a subject lie in."""
+    return zlib.crc32(subject.encode()) % SHARDS
 
 
 def from_item(item: Item) -> Event:
@@ -79,4 +91,5 @@ def from_item(item: Item) -> Event:
         subject=item["subject"],
         created_at=item["created_at"],
         payload=json.loads(item["payload"]),
+        body=item.get("body"),
     )
