@@ -17,7 +17,7 @@ os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DE
 os.environ.update(AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 os.environ.pop("AWS_PROFILE", None)
 
-from tests.support import permissions  # noqa: E402
+from tests.support import permissions, session  # noqa: E402
 from tests.support.permissions import _only_what_is_granted  # noqa: E402, F401
 from tests.support.session import (  # noqa: E402, F401
     dynamodb_url,
@@ -55,6 +55,12 @@ def _stay_on_this_machine() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", _connect_locally)
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _tables_without_the_former_module() -> None:
+    """What others left costs time, in sweeps above all: they go through everything that is due."""
+    session.forget_objects()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """The session's surroundings: a DynamoDB over HTTP, the template's variables, key and queue services in the process.
 
-Importing this sets them up, once per test process, before anything of the project is imported. Tests share the tables
-and never an account, so they need no order and leave nothing that another could see.
+Importing this sets them up, once per test process, before anything of the project is imported. Tests of
+one module share the tables and never an account, so they need no order and leave nothing that another could see.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import environment, tables
+from tests.support.environment import DEPLOYMENT
 from tests.support.functions import FakeLambda
 from tests.support.http import Handler, Merchant
 from tests.support.keys import FakeKms
@@ -31,7 +32,7 @@ from tollgate import aws, clock  # noqa: E402
 _kms = FakeKms()
 _sqs = FakeSqs()
 _objects = FakeS3()
-_functions = FakeLambda(environment.DEPLOYMENT)
+_functions = FakeLambda(DEPLOYMENT)
 aws.kms = lambda: _kms  # type: ignore[assignment]
 aws.sqs = lambda: _sqs  # type: ignore[assignment]
 aws.s3 = lambda: _objects  # type: ignore[assignment]
@@ -66,6 +67,11 @@ def functions() -> FakeLambda:
     """The function service, with nothing invoked yet."""
     _functions.invoked.clear()
     return _functions
+
+
+def forget_objects() -> None:
+    """Empty every table but those of accounts and of the sandbox, which functions remember in this process."""
+    tables.empty(_url, DEPLOYMENT.tables.keys() - {"IdentityTable", "SandboxTable"})
 
 
 class HeldClock(clock.Clock):

@@ -5,11 +5,13 @@ In-process imitations lose parallel updates, so everything that guards state is 
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -17,6 +19,7 @@ import botocore.session
 from tests.support.environment import DEPLOYMENT, ROOT
 
 _READY_SECONDS = 10
+_OF_AN_ACCOUNT = re.compile(r"#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 _BINARY = ROOT / ".tools/node_modules/@dynoxide/linux-x64/dynoxide"
 
 
@@ -43,12 +46,33 @@ def running() -> Iterator[str]:
 
 def create_all(url: str, *, streams: bool = True) -> None:
     """The tables of the template, with indexes, and streams unless a measurement has no use for them."""
-    client: Any = botocore.session.Session().create_client(
+    client = _client(url)
+    for table in DEPLOYMENT.tables.values():
+        client.create_table(**_definition(table.definition, streams=streams))
+
+
+def empty(url: str, logical_ids: Iterable[str]) -> None:
+    """Make these tables anew, without streams. The platform's own data keys stay, as functions remember them."""
+    client = _client(url)
+    for logical_id in logical_ids:
+        definition = DEPLOYMENT.tables[logical_id].definition
+        name = definition["TableName"]
+        kept = [item for item in items(client, name, "KEYS#") if not _OF_AN_ACCOUNT.search(item["pk"]["S"])]
+        client.delete_table(TableName=name)
+        client.create_table(**_definition(definition, streams=False))
+        for item in kept:
+            client.put_item(TableName=name, Item=item)
+
+
+@cache
+def _client(url: str) -> Any:
+    return botocore.session.Session().create_client(
         "dynamodb", endpoint_url=url, region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
-    for table in DEPLOYMENT.tables.values():
-        wanted = {name: value for name, value in table.definition.items() if streams or name != "StreamSpecification"}
-        client.create_table(**wanted)
+
+
+def _definition(definition: Mapping[str, Any], *, streams: bool) -> dict[str, Any]:
+    return {name: value for name, value in definition.items() if streams or name != "StreamSpecification"}
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
