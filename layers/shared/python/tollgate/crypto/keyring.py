@@ -161,8 +161,7 @@ class Keyring:
         cached = self._newest.get((owner, purpose))
         if cached and not fresh and self._monotonic() - cached[0] < CACHE_SECONDS:
             return cached[1]
-        if self._load(owner, purpose) is None:
-            self._create(owner, purpose, 1)
+        if self._load(owner, purpose) is None and not self._create(owner, purpose, 1):
             self._load(owner, purpose)
         return self._newest[(owner, purpose)][1]
 
@@ -176,12 +175,12 @@ class Keyring:
         self._unwrap(owner, purpose, newest, rows[0]["wrapped"])
         return newest
 
-    def _create(self, owner: str, purpose: Purpose, number: int) -> None:
-        """Store a new data key; when another writer was first, theirs is the one. The owner is noted before, so that
-        upkeep never misses a key."""
+    def _create(self, owner: str, purpose: Purpose, number: int) -> bool:
+        """Store a new data key and remember it; False when another writer was first and theirs is the one. The owner is
+        noted before, so that upkeep never misses a key."""
         if number == 1:
             self._table.put({"pk": _owners(self._name), "sk": owner})
-        _, wrapped = self._service.generate(self._context(owner, purpose, number))
+        key, wrapped = self._service.generate(self._context(owner, purpose, number))
         row = {
             "pk": self._partition(owner),
             "sk": f"{purpose}#{number:06d}",
@@ -191,7 +190,10 @@ class Keyring:
         try:
             self._table.put(row, unless_exists=True)
         except ConditionFailed:
-            return
+            return False
+        self._newest[(owner, purpose)] = (self._monotonic(), number)
+        self._clear[(owner, purpose, number)] = (self._monotonic(), key)
+        return True
 
     def _key(self, owner: str, purpose: Purpose, number: int) -> bytes:
         cached = self._clear.get((owner, purpose, number))
