@@ -33,7 +33,7 @@ def test_every_answer_is_as_documented(stack: Stack, document: str, tmp_path: Pa
             str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.base_url}/openapi/{document}.json",
             "--header", f"x-api-key: {stack.credentials()['vault']['api_key']}",
             "--checks", "all", "--exclude-checks", NOT_EXPRESSIBLE,
-            "--phases", "coverage,fuzzing", "--max-examples", "15", "--workers", "1", "--seed", "20260101",
+            "--phases", "coverage,fuzzing", "--max-examples", "5", "--workers", "1", "--seed", "20260101",
             "--no-color",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False,
