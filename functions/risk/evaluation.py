@@ -19,24 +19,27 @@ fired is ALLOW; a rule that fails counts as not fired and is reported in `failed
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from risk.conditions import Operand
-from risk.matching import Explain, Fetch, Find, Program, Run, Slots, Values, explain_of
+from risk.conditions import Condition
+from risk.explanations import Explainer, texts_of
+from risk.matching import Find, Line, Program, Run, Slots, Values
 from risk.rules import Rule
 
 Decision = Literal["ALLOW", "REVIEW", "BLOCK", "PROVISIONAL"]
 Source = Literal["RULE_ENGINE", "BACKEND", "COMBINED"]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a decision is made of."""
 
     context: Mapping[str, Any]
-    counters: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int] = MappingProxyType({})
     listed: frozenset[str] = frozenset()
 
 
@@ -96,60 +99,81 @@ class Remembered:
         return self._known[rule.id]
 
 
-class Triggered(NamedTuple):
-    """A rule that fired. `explanation` has the shape of its condition, with what it saw."""
-
-    rule: Rule
-    explanation: dict[str, Any] | None
-
-    def view(self) -> dict[str, Any]:
-        """As `triggered_rules` of a decision shows it."""
-        rule = self.rule
-        return {
-            "rule_id": rule.id,
-            "name": rule.name,
-            "type": rule.type,
-            "action": rule.action,
-            "live": rule.live,
-            "matched": self.explanation,
-        }
+Triggered = tuple[Rule, str | None]
+"""A rule that fired, and why: JSON text in the shape of its condition, with what it saw (`risk.explanations`)."""
 
 
-class Step(NamedTuple):
-    """A rule that is ready to run. `silent` is how it fired, without an explanation."""
-
-    rule: Rule
-    silent: Triggered
-    explain: Explain
-    asks: bool
-    blocks: bool
-    reviews: bool
-
-    @property
-    def verdict(self) -> str | None:
-        return "BLOCK" if self.blocks else "REVIEW" if self.reviews else None
+def view_of(rule: Rule, explanation: str | None) -> dict[str, Any]:
+    """A rule that fired, as `triggered_rules` of a decision shows it."""
+    return {
+        "rule_id": rule.id,
+        "name": rule.name,
+        "type": rule.type,
+        "action": rule.action,
+        "live": rule.live,
+        "matched": None if explanation is None else json.loads(explanation),
+    }
 
 
-@dataclass(frozen=True, slots=True)
 class CompiledRuleset:
-    """A ruleset ready to run, and what has to be known to run it. `find` runs it at once where no backend is asked in
-    between, `run` step by step."""
+    """Enabled rules ready to run, and what has to be known to run them. What explains is written when first asked for,
+    as is what does not: a process mostly needs one of them."""
 
-    id: str | None
-    version: int | None
-    find: Find | None
-    run: Run | None
-    steps: tuple[Step, ...]
-    fetch: Fetch
-    operands: tuple[Operand, ...]
-    listed_fields: tuple[str, ...]
-    asks_backends: bool
+    def __init__(self, ruleset_id: str | None, version: int | None, rules: tuple[Rule, ...]) -> None:
+        self.id = ruleset_id
+        self.version = version
+        self.rules = rules
+        self.asks_backends = any(rule.is_backend for rule in rules)
+        self.listed_fields = tuple(dict.fromkeys(path for rule in rules for path in rule.fields))
+        slots = Slots()
+        for rule in rules:
+            slots.take(rule.condition)
+        self.operands = tuple(slots.operands.values())
+        self._program = Program(slots)
+        self._explainer = Explainer(slots, self._program)
+        self._fetch = self._program.fetch()
 
     def values(self, facts: Facts) -> list[Any]:
         """The slots of one decision."""
-        values = self.fetch(facts.context, facts.counters)
+        values = self._fetch(facts.context, facts.counters)
         values.append(facts.listed)
         return values
+
+    @cached_property
+    def find(self) -> Find:
+        """Runs all rules at once; only where no backend is asked in between."""
+        return self._program.find([self._line(rule) for rule in self.rules], texts=False)
+
+    @cached_property
+    def find_explaining(self) -> Find:
+        """As `find`, with why each rule holds."""
+        return self._program.find([self._explained(rule) for rule in self.rules], texts=True)
+
+    @cached_property
+    def run(self) -> Run:
+        """Runs the rules step by step, explaining."""
+        return self._program.run([self._explained(rule) for rule in self.rules])
+
+    def _line(self, rule: Rule) -> Line:
+        return Line(rule.id, _test(rule), self._program.bound((rule, None)), _follows(rule))
+
+    def _explained(self, rule: Rule) -> Line:
+        test = _test(rule)
+        if rule.is_backend or test is None:
+            return self._line(rule)
+        found = f"({self._program.bound(rule)}, {self._explainer.source(test)})"
+        return Line(rule.id, test, found, _follows(rule))
+
+
+def _test(rule: Rule) -> Condition | tuple[str, ...] | None:
+    return rule.fields or rule.condition
+
+
+def _follows(rule: Rule) -> Literal["BLOCK", "REVIEW"] | None:
+    """What follows at once where the rule holds."""
+    if not rule.live or rule.is_backend:
+        return None
+    return "BLOCK" if rule.action == "BLOCK" else "REVIEW"
 
 
 @dataclass(slots=True)
@@ -173,42 +197,15 @@ class Outcome:
         """Who had a part in it: no backend result at all is the rule engine alone."""
         if not self.backend_results:
             return "RULE_ENGINE"
-        return "COMBINED" if any(not each.rule.is_backend for each in self.triggered) else "BACKEND"
+        return "COMBINED" if any(not rule.is_backend for rule, _ in self.triggered) else "BACKEND"
 
 
 def compile_ruleset(
     ruleset_id: str | None, version: int | None, rules: Sequence[Rule], *, connect: bool = True
 ) -> CompiledRuleset:
     """Make the enabled rules ready to run. On Core (`connect` False) backend rules are left out."""
-    slots = Slots()
-    enabled = [rule for rule in rules if rule.enabled and (connect or not rule.is_backend)]
-    steps = tuple(_step(rule, slots) for rule in enabled)
-    program = Program(slots)
-    tests = [frozenset(rule.fields) if rule.fields else rule.condition for rule in enabled]
-    asks = any(rule.is_backend for rule in enabled)
-    find = None if asks else program.find(tests, {n for n, step in enumerate(steps) if step.blocks})
-    run = program.run(tests) if asks else None
-    listed = dict.fromkeys(path for rule in enabled for path in rule.fields)
-    return CompiledRuleset(
-        ruleset_id, version, find, run, steps, program.fetch(), tuple(slots.operands.values()), tuple(listed), asks,
-    )  # fmt: skip
-
-
-def _step(rule: Rule, slots: Slots) -> Step:
-    counts = rule.live and not rule.is_backend
-    return Step(
-        rule, Triggered(rule, None), _explain(rule, slots), rule.is_backend, counts and rule.action == "BLOCK",
-        counts and rule.action == "REVIEW",
-    )  # fmt: skip
-
-
-def _explain(rule: Rule, slots: Slots) -> Explain:
-    if rule.type == "blacklist":
-        fields = rule.fields
-        return lambda v: {"blacklisted": [path for path in fields if path in v[-1]]}
-    if rule.condition is None:
-        return lambda _: {}
-    return explain_of(rule.condition, slots)
+    enabled = tuple(rule for rule in rules if rule.enabled and (connect or not rule.is_backend))
+    return CompiledRuleset(ruleset_id, version, enabled)
 
 
 EMPTY_RULESET: Final = compile_ruleset(None, None, ())
@@ -219,39 +216,26 @@ def evaluate(
     ruleset: CompiledRuleset, facts: Facts, backends: Backends | None = None, *, explain: bool = True
 ) -> Outcome:
     """Run the rules; see the module for order and effect. Without `explain` no explanation is made."""
-    outcome = Outcome()
-    values, steps = ruleset.values(facts), ruleset.steps
-
-    def failed(number: int) -> None:  # conditions cannot fail by construction; one that does is reported
-        outcome.failed_rules.append(steps[number].rule.id)
-
-    if ruleset.find is not None:
-        _conclude(outcome, [steps[number] for number in ruleset.find(values, failed)], values, explain)
-    elif ruleset.run is not None:
-        for number in ruleset.run(values, failed):
-            step = steps[number]
-            if step.asks:
-                ends = _ask(outcome, step.rule, facts, backends or NoBackends())
-            else:
-                outcome.triggered.append(Triggered(step.rule, step.explain(values)) if explain else step.silent)
-                ends = _decide(outcome, step.verdict)
-            if ends:
-                break
+    outcome, values = Outcome(), ruleset.values(facts)
+    failed = outcome.failed_rules.append  # conditions cannot fail by construction; one that does is reported
+    if ruleset.asks_backends:
+        _run(ruleset, values, facts, backends or NoBackends(), outcome)
+    elif explain:
+        outcome.triggered, outcome.decision = ruleset.find_explaining(values, texts_of(values), failed)
+    else:
+        outcome.triggered, outcome.decision = ruleset.find(values, (), failed)
     return outcome
 
 
-def _conclude(outcome: Outcome, fired: Sequence[Step], values: Values, explain: bool) -> None:
-    """What follows from rules that fired, of which only the last may block."""
-    if not fired:
-        return
-    if explain:
-        outcome.triggered = [Triggered(step.rule, step.explain(values)) for step in fired]
-    else:
-        outcome.triggered = [step.silent for step in fired]
-    if fired[-1].blocks:
-        outcome.decision = "BLOCK"
-    elif any(step.reviews for step in fired):
-        outcome.decision = "REVIEW"
+def _run(ruleset: CompiledRuleset, values: Values, facts: Facts, backends: Backends, outcome: Outcome) -> None:
+    for rule, explanation in ruleset.run(values, texts_of(values), outcome.failed_rules.append):
+        if rule.is_backend:
+            ends = _ask(outcome, rule, facts, backends)
+        else:
+            outcome.triggered.append((rule, explanation))
+            ends = _decide(outcome, _follows(rule))
+        if ends:
+            break
 
 
 def _decide(outcome: Outcome, verdict: str | None) -> bool:
@@ -274,7 +258,7 @@ def _ask(outcome: Outcome, rule: Rule, facts: Facts, backends: Backends) -> bool
     outcome.backend_results += assessment.results
     verdict = _ON_ERROR[rule.on_error] if assessment.failed else assessment.verdict
     if verdict in {"REVIEW", "BLOCK"}:
-        outcome.triggered.append(Triggered(rule.with_action(verdict), None))
+        outcome.triggered.append((rule.with_action(verdict), None))
     if verdict == "PROVISIONAL":
         (outcome.pending if rule.live else outcome.shadow_pending).append(rule.id)
     if not rule.live:

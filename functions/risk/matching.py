@@ -3,28 +3,38 @@
 Before rules run, every field that any of them names is fetched once into a list of *slots*. The rules of a ruleset
 become one Python function over them (`Program`), since a call per rule would cost more than most rules do. What is
 missing is `ABSENT`, which is equal to nothing, less and more than nothing, and in nothing: so a leaf needs no question
-of its own for a missing field. The last slot holds the paths whose value stands on the blacklist. Pure.
-
-An *explanation* has the shape of the condition that matched, each leaf with the `actual` value that it saw; of an `any`
-only the parts that hold are in it.
+of its own for a missing field. The last slot holds the paths whose value stands on the blacklist. Pure; why a rule
+holds is `risk.explanations`.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from itertools import count
+from typing import Any, Final, Literal, NamedTuple
 
 from risk.conditions import AllOf, AnyOf, Compare, Condition, Not, Nothing, Operand, Velocity
 from risk.fields import PYTHON_TYPES, Field, value_at
 
 Values = list[Any]
-Test = Callable[[Values], bool]
-Explain = Callable[[Values], dict[str, Any]]
+Texts = Sequence[str]
+"""The slots as they stand in explanations."""
+
 Fetch = Callable[[Mapping[str, Any], Mapping[str, int]], Values]
-Find = Callable[[Values, Callable[[int], object]], list[int]]
-Run = Callable[[Values, Callable[[int], object]], Iterator[int]]
+Find = Callable[[Values, Texts, Callable[[str], object]], tuple[list[Any], Any]]
+Run = Callable[[Values, Texts, Callable[[str], object]], Iterator[Any]]
+
+
+class Line(NamedTuple):
+    """A rule in a program. `test` is a condition, the paths of which one has to be on the blacklist, or None for what
+    always holds; `found` the source of what is found where it holds, `decision` what follows from it."""
+
+    id: str
+    test: Condition | Sequence[str] | None
+    found: str
+    decision: Literal["BLOCK", "REVIEW"] | None
 
 
 class Absent:
@@ -50,6 +60,21 @@ class Slots:
         self.fields: dict[str, Field] = {}
         self.operands: dict[str, Operand] = {}
         self._numbers: dict[str, int] = {}
+
+    def take(self, condition: Condition | None) -> None:
+        """Give everything that a condition names its number."""
+        match condition:
+            case AllOf(parts) | AnyOf(parts):
+                for part in parts:
+                    self.take(part)
+            case Not(part):
+                self.take(part)
+            case Velocity(operand):
+                self.of_operand(operand)
+            case Compare(field, _, value):
+                self.of_field(field)
+                if isinstance(value, Field):
+                    self.of_field(value)
 
     def of_field(self, field: Field) -> int:
         self.fields.setdefault(field.path, field)
@@ -86,6 +111,7 @@ class Program:
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
+        self._numbers = count()  # atomic: explanations are written while others decide
         self._names: dict[str, Any] = {
             "ABSENT": ABSENT,
             "EMPTY": {},
@@ -94,40 +120,32 @@ class Program:
             "__builtins__": {"Exception": Exception, "type": type},
         }
 
-    def test(self, condition: Condition) -> Test:
-        """One condition as a function of the slots."""
-        text = f"lambda v: {self._text(condition, 'v[{}]')}"
-        made: Test = eval(text, self._names)  # noqa: S307 -- see the class
+    def find(self, lines: Sequence[Line], *, texts: bool) -> Find:
+        """All lines in one function, which answers what is found and the decision that follows. The first BLOCK is the
+        last line that counts. The id of a line that fails is handed to `failed`, and the next one is tried. Only with
+        `texts` may `found` name slots as they stand in explanations."""
+        body = [self._line(line, f"hit({line.found}){_FOLLOWS[line.decision]}") for line in lines]
+        head = ["    hits = []; hit = hits.append; decision = 'ALLOW'"]
+        made: Find = self._function("find", [*head, *body, "    return hits, decision"], texts=texts)
         return made
 
-    def run(self, tests: Sequence[Condition | frozenset[str] | None]) -> Run:
-        """Several in one function, which yields the numbers of those that hold, in order.
-
-        In the place of a condition may stand the paths of which one has to be on the blacklist, or None for what always
-        holds. The number of a test that fails is handed to `failed`, and the next one is tried.
-        """
-        lines = [self._line(number, test, f"yield {number}") for number, test in enumerate(tests)]
-        names = "".join(f"a{n}, " for n in range(self._slots.count))
-        text = "\n".join(["def run(v, failed):", f"    [{names}listed] = v", *lines, "    return", "    yield"])
-        exec(text, self._names)  # noqa: S102 -- see the class
-        made: Run = self._names["run"]
+    def run(self, lines: Sequence[Line]) -> Run:
+        """As `find`, one after the other; what follows is the caller's business."""
+        body = [self._line(line, f"yield {line.found}") for line in lines]
+        made: Run = self._function("run", [*body, "    return", "    yield"], texts=True)
         return made
 
-    def find(self, tests: Sequence[Condition | frozenset[str] | None], last: Collection[int]) -> Find:
-        """As `run`, all at once in a list, which ends with the first of the numbers `last` that holds."""
-        lines = [
-            self._line(n, test, f"hit({n})" + ("; return hits" if n in last else "")) for n, test in enumerate(tests)
-        ]
-        names = "".join(f"a{n}, " for n in range(self._slots.count))
-        head = ["def find(v, failed):", f"    [{names}listed] = v", "    hits = []; hit = hits.append"]
-        exec("\n".join([*head, *lines, "    return hits"]), self._names)  # noqa: S102 -- see the class
-        made: Find = self._names["find"]
-        return made
+    def _function(self, name: str, body: Sequence[str], *, texts: bool) -> Any:
+        slots = range(self._slots.count)
+        taken = [f"    [{''.join(f'a{n}, ' for n in slots)}listed] = v"]
+        if texts:
+            taken.append(f"    [{''.join(f't{n}, ' for n in slots)}] = t")
+        return self._made(name, "\n".join([f"def {name}(v, t, failed):", *taken, *body]))
 
-    def explain(self, condition: Condition) -> Explain:
-        """A function that tells why a condition holds."""
-        made: Explain = eval(f"lambda v: {self._why(condition)}", self._names)  # noqa: S307 -- see the class
-        return made
+    def _made(self, name: str, text: str) -> Any:
+        home: dict[str, Any] = {}
+        exec(text, self._names, home)  # noqa: S102 -- see the class
+        return home[name]
 
     def fetch(self) -> Fetch:
         """A function that fetches all slots from a context and counters: a value that is missing, null or of another
@@ -142,8 +160,8 @@ class Program:
             else:
                 lines += self._fetch(n, field, groups)
         names = "".join(f"a{n}, " for n in range(self._slots.count))
-        exec("\n".join(["def fetch(context, counters):", *lines, f"    return [{names}]"]), self._names)  # noqa: S102
-        made: Fetch = self._names["fetch"]
+        text = "\n".join(["def fetch(context, counters):", *lines, f"    return [{names}]"])
+        made: Fetch = self._made("fetch", text)
         return made
 
     def _fetch(self, n: int, field: Field, groups: dict[str, str]) -> list[str]:
@@ -160,71 +178,44 @@ class Program:
         lines.append(f"    if type(a{n}) is not {wanted}: a{n} = ABSENT")
         return lines
 
-    def _line(self, number: int, test: Condition | frozenset[str] | None, then: str) -> str:
+    def _line(self, line: Line, then: str) -> str:
+        test = line.test
         if test is None:
             text = "True"
-        elif isinstance(test, frozenset):
-            text = f"not {self._constant(test)}.isdisjoint(listed)"
+        elif isinstance(test, Sequence):
+            text = f"not {self.bound(frozenset(test))}.isdisjoint(listed)"
         else:
-            text = self._text(test, "a{}")
-        return f"    try:\n        if {text}: {then}\n    except Exception: failed({number})"
+            text = self.source(test)
+        return f"    try:\n        if {text}: {then}\n    except Exception: failed({self.bound(line.id)})"
 
-    def _text(self, condition: Condition, slot: str) -> str:
+    def source(self, condition: Condition) -> str:
+        """An expression that tells whether the condition holds."""
         match condition:
             case Nothing():
                 return "False"
             case AllOf(parts):
-                return "(" + " and ".join(self._text(part, slot) for part in parts) + ")"
+                return "(" + " and ".join(map(self.source, parts)) + ")"
             case AnyOf(parts):
-                return "(" + " or ".join(self._text(part, slot) for part in parts) + ")"
+                return "(" + " or ".join(map(self.source, parts)) + ")"
             case Not(part):
-                return f"(not {self._text(part, slot)})"
+                return f"(not {self.source(part)})"
             case Velocity(operand, op, value):
-                return f"{slot.format(self._slots.of_operand(operand))} {_SIGNS[op]} {value:d}"
+                return f"a{self._slots.of_operand(operand)} {_SIGNS[op]} {value:d}"
             case Compare():
-                return self._compare(condition, slot)
+                return self._compare(condition)
 
-    def _why(self, condition: Condition) -> str:
-        """The text of a dictionary in the shape of the condition, each leaf with what it saw."""
-        match condition:
-            case Nothing():
-                return "{}"
-            case AllOf(parts):
-                return '{"all": [' + ", ".join(map(self._why, parts)) + "]}"
-            case AnyOf(parts):
-                each = ", ".join(f"{self._why(part)} if {self._text(part, 'v[{}]')} else None" for part in parts)
-                return f'{{"any": [part for part in ({each},) if part is not None]}}'
-            case Not(part):
-                return f'{{"not": {self._why(part)}}}'
-            case Velocity() | Compare():
-                return self._why_leaf(condition)
-
-    def _why_leaf(self, leaf: Velocity | Compare) -> str:
-        shown = leaf_view(leaf)
-        if isinstance(leaf, Velocity):
-            n = self._slots.of_operand(leaf.operand)
-        else:
-            n = self._slots.of_field(leaf.field)
-            if isinstance(leaf.value, Field):
-                other = self._slots.of_field(leaf.value)
-                shown["value"] = _Text(f'{{"field": {self._bound(leaf.value.path)}, "actual": {_seen(other)}}}')
-        members = (
-            f'"{name}": {value if isinstance(value, _Text) else self._bound(value)}' for name, value in shown.items()
-        )
-        return "{" + ", ".join(members) + f', "actual": {_seen(n)}}}'
-
-    def _bound(self, value: object) -> str:
+    def bound(self, value: object) -> str:
         """The name of a value as it is."""
-        name = f"c{len(self._names)}"
+        name = f"c{next(self._numbers)}"
         self._names[name] = value
         return name
 
-    def _compare(self, leaf: Compare, slot: str) -> str:
-        here = slot.format(self._slots.of_field(leaf.field))
+    def _compare(self, leaf: Compare) -> str:
+        here = f"a{self._slots.of_field(leaf.field)}"
         if leaf.op in _OF_PRESENCE:
             return f"({here} {_OF_PRESENCE[leaf.op]} ABSENT)"
         if isinstance(leaf.value, Field):
-            other = slot.format(self._slots.of_field(leaf.value))
+            other = f"a{self._slots.of_field(leaf.value)}"
             return f"({other} is not ABSENT and {self._with(leaf.op, here, other)})"
         return self._with(leaf.op, here, self._constant(leaf.value))
 
@@ -250,19 +241,10 @@ class Program:
         """The name of a constant; several are a set."""
         if isinstance(value, int):
             return f"{value:d}"
-        return self._bound(frozenset(value) if isinstance(value, tuple) else value)
+        return self.bound(frozenset(value) if isinstance(value, tuple) else value)
 
 
-class _Text(str):
-    """A part of a program, made here; no value of a rule."""
-
-    __slots__ = ()
-
-
-def _seen(slot: int) -> str:
-    return f"(None if v[{slot}] is ABSENT else v[{slot}])"
-
-
+_FOLLOWS: Final = {None: "", "REVIEW": "; decision = 'REVIEW'", "BLOCK": "; return hits, 'BLOCK'"}
 _SIGNS: Final = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _OF_PRESENCE: Final = {"exists": "is not", "not_exists": "is"}
 
@@ -285,42 +267,3 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 @lru_cache(maxsize=256)
 def _networks(texts: frozenset[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     return [ipaddress.ip_network(text) for text in texts]
-
-
-# ------------------------------------------------------------------ explanations
-
-
-def explain_of(condition: Condition, slots: Slots) -> Explain:
-    """The function that tells why a condition holds. It is called only where it does, or below a `not`, and made when
-    it is first: most rules never fire, and a simulation asks none."""
-    made: list[Explain] = []
-
-    def explain(v: Values) -> dict[str, Any]:
-        if not made:
-            made.append(Program(slots).explain(condition))
-        return made[0](v)
-
-    return explain
-
-
-LONGEST_LIST_SHOWN: Final = 20
-
-
-def leaf_view(leaf: Compare | Velocity) -> dict[str, Any]:
-    """A leaf as JSON; of a long list the first entries."""
-    if isinstance(leaf, Velocity):
-        operand = leaf.operand
-        shown: dict[str, Any] = {
-            "key": operand.key, "window_seconds": operand.window_seconds, "aggregate": operand.aggregate,
-        }  # fmt: skip
-        if operand.aggregate == "distinct":
-            shown["of"] = operand.of
-        if operand.outcomes:
-            shown["outcomes"] = list(operand.outcomes)
-        return {"velocity": shown, "op": leaf.op, "value": leaf.value}
-    if isinstance(leaf.value, Field):
-        return {"field": leaf.field.path, "op": leaf.op, "value": {"field": leaf.value.path}}
-    if leaf.value is None:
-        return {"field": leaf.field.path, "op": leaf.op}
-    value = list(leaf.value[:LONGEST_LIST_SHOWN]) if isinstance(leaf.value, tuple) else leaf.value
-    return {"field": leaf.field.path, "op": leaf.op, "value": value}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import random
 from typing import Any
 
 import pytest
 
-from risk.conditions import AllOf, AnyOf, Compare, Condition, Not, Nothing, Velocity
+from risk.conditions import DEEPEST, AllOf, AnyOf, Compare, Condition, Not, Nothing, Velocity
 from risk.evaluation import Assessment, Backends, Facts, Remembered, compile_ruleset, evaluate
+from risk.explanations import leaf_view
 from risk.fields import Field, field_at, value_at
 from risk.rules import Rule, RulesReader, pack, unpack
 from tests.risk.instances import condition, count, leaf
@@ -97,6 +99,27 @@ def test_values_of_rules_never_become_code() -> None:
         assert not holds(of)
         name = f"$.metadata['{text}']" if "'" not in text and "\\" not in text else "$.metadata.tier"
         assert holds({"any": [leaf(name, "exists"), leaf("$.customer.id", "exists")]})
+
+
+@pytest.mark.parametrize("text", ['"', "'", "\\", "{0}", "{c0}", "%s", "' + f'", "\u2028", "ä", '"}]'])
+def test_texts_stand_in_explanations_as_they_are(text: str) -> None:
+    of = {"any": [leaf("$.customer.email", "eq", text), {"all": [leaf("$.metadata.tier", "contains", text)]}]}
+    compiled = compile_ruleset("x", 1, rules_of(condition("c", of)))
+    context = {"customer": {"email": text}, "metadata": {"tier": f"<{text}>"}}
+    ((_, why),) = evaluate(compiled, Facts(context)).triggered
+    parts = [{**of["any"][0], "actual": text}, {"all": [{**of["any"][1]["all"][0], "actual": f"<{text}>"}]}]
+    assert json.loads(why or "") == {"any": parts}
+
+
+def test_the_largest_condition_runs_and_is_explained() -> None:
+    deep = leaf("$.transaction.amount", "gt", 1)
+    for level in range(DEEPEST - 2):
+        deep = {"any": [leaf("$.customer.id", "eq", str(level)), deep]} if level % 2 else {"all": [deep]}
+    wide = {"any": [deep, *(leaf("$.transaction.amount", "eq", n) for n in range(200))]}
+    compiled = compile_ruleset("x", 1, rules_of(condition("c", wide)))
+    ((_, why),) = evaluate(compiled, Facts(CONTEXT)).triggered
+    assert why is not None
+    assert '"actual":500' in why
 
 
 class Scripted:
@@ -190,6 +213,26 @@ def plainly(of: Condition, context: dict[str, Any], counters: dict[str, int]) ->
             return leaf_holds(of, context)
 
 
+def plainly_why(of: Condition, context: dict[str, Any], counters: dict[str, int]) -> Any:
+    """What `risk.explanations` says of its shape, word for word."""
+    match of:
+        case AllOf(parts):
+            return {"all": [plainly_why(part, context, counters) for part in parts]}
+        case AnyOf(parts):
+            some = [part for part in parts if plainly(part, context, counters)]
+            return {"any": [plainly_why(part, context, counters) for part in some]}
+        case Not(part):
+            return {"not": plainly_why(part, context, counters)}
+        case Velocity():
+            return leaf_view(of) | {"actual": counters.get(of.operand.signature)}
+        case Compare():
+            other = (
+                {"field": of.value.path, "actual": value_at(context, of.value)} if isinstance(of.value, Field) else None
+            )
+            return leaf_view(of) | ({"value": other} if other else {}) | {"actual": value_at(context, of.field)}
+    return {}
+
+
 def leaf_holds(of: Compare, context: dict[str, Any]) -> bool:
     value = value_at(context, of.field)
     if of.op in {"exists", "not_exists"}:
@@ -275,5 +318,14 @@ def test_means_what_the_grammar_says(seed: int) -> None:
         counters = {operand.signature: chance.randrange(5) for operand in compiled.operands if chance.random() < 0.8}
         outcome = evaluate(compiled, Facts(context, counters))
         expected = [rule.id for rule in rules if rule.condition and plainly(rule.condition, context, counters)]
-        assert [each.rule.id for each in outcome.triggered] == expected
+        assert [rule.id for rule, _ in outcome.triggered] == expected
         assert outcome.failed_rules == []
+        for rule, why in outcome.triggered:
+            assert rule.condition is not None
+            assert why is not None
+            assert json.loads(why) == plainly_why(rule.condition, context, counters)
+        silent = evaluate(compiled, Facts(context, counters), explain=False)
+        assert (silent.decision, silent.triggered) == (
+            outcome.decision,
+            [(rule, None) for rule, _ in outcome.triggered],
+        )

@@ -27,7 +27,7 @@ from risk.decisions.models import (
     view,
 )
 from risk.decisions.repository import DecisionRepository, Situation, digests_of, moved
-from risk.evaluation import Backends, Facts, NoBackends, Outcome, Remembered, evaluate
+from risk.evaluation import Backends, Facts, NoBackends, Outcome, Remembered, evaluate, view_of
 from risk.integrations.public import BackendAccess, Message, Work, WorkQueue, key_of
 from tollgate import clock, ids
 from tollgate.auth.instances import Instance
@@ -148,7 +148,7 @@ class DecisionService:
             evaluated_at=clock.iso(now),
             latency_us=0,
             inputs=inputs,
-            triggered_rules=[each.view() for each in outcome.triggered],
+            triggered_rules=[view_of(*each) for each in outcome.triggered],
             ruleset_id=situation.ruleset.id,
             ruleset_version=situation.ruleset.version,
             counters=counters,

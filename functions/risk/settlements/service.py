@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from risk.decisions.public import DecisionNotFound, DecisionRecord, DecisionRepository
-from risk.evaluation import Assessment, Decision, Facts, Outcome, compile_ruleset, evaluate
+from risk.evaluation import Assessment, Decision, Facts, Outcome, compile_ruleset, evaluate, view_of
 from risk.integrations.public import (
     BackendAccess,
     Work,
@@ -82,7 +82,7 @@ class Settlements:
             if outcome.decision == "BLOCK":
                 break
         results = [*before.backend_results, *outcome.backend_results]
-        triggered = [*before.triggered_rules, *(each.view() for each in outcome.triggered)]
+        triggered = [*before.triggered_rules, *(view_of(*each) for each in outcome.triggered)]
         has_own = any(each["type"] in {"condition", "blacklist"} for each in triggered)
         return replace(
             before,

@@ -221,8 +221,8 @@ class Comparison:
         outcome = replay(self._ruleset, past, counters, listed)
         self.decisions += 1
         self._outcomes[past.decision, outcome.decision] += 1
-        for each in outcome.triggered:
-            self._fired[each.rule.id] += 1
+        for rule, _ in outcome.triggered:
+            self._fired[rule.id] += 1
         if outcome.decision != past.decision and outcome.decision in self._by_outcome:
             self._by_outcome[outcome.decision].add(past)
         return outcome
@@ -234,7 +234,7 @@ class Comparison:
         return self._by_outcome[outcome].view()
 
     def rules(self) -> list[RuleView]:
-        rules = [step.rule for step in self._ruleset.steps]
+        rules = self._ruleset.rules
         return [{"rule_id": r.id, "name": r.name, "live": r.live, "fired": self._fired[r.id]} for r in rules]
 
 

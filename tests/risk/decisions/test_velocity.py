@@ -168,7 +168,7 @@ def test_a_record_gives_the_same_outcome_again(instance: Instance) -> None:
     """What is stored of a decision is all that its outcome followed from."""
     from datetime import timedelta
 
-    from risk.evaluation import Facts, compile_ruleset, evaluate
+    from risk.evaluation import Facts, compile_ruleset, evaluate, view_of
     from risk.rules import RulesReader
     from tollgate import clock
 
@@ -191,4 +191,4 @@ def test_a_record_gives_the_same_outcome_again(instance: Instance) -> None:
         record = records[each["id"]]
         outcome = evaluate(compiled, Facts(record.inputs, record.counters, frozenset(record.listed)))
         assert outcome.decision == each["decision"]
-        assert [triggered.view() for triggered in outcome.triggered] == each["triggered_rules"]
+        assert [view_of(*triggered) for triggered in outcome.triggered] == each["triggered_rules"]
