@@ -32,7 +32,7 @@ class UnitOfWork:
         self.objects = objects
         self.tenant = tenant
         self.scope = scope
-        self.transaction = transaction or objects.begin()
+        self.transaction = objects.begin() if transaction is None else transaction
 
     def insert(
         self,
@@ -61,6 +61,8 @@ class UnitOfWork:
         self.objects.replace(self.transaction, before, after)
         for state in states:
             announcements.announce(self.transaction, self.objects, self.tenant, after, state)
+        if not states:
+            announcements.announce(self.transaction, self.objects, self.tenant, after, transition=False)
         return after
 
     def announce(self, entity: Entity) -> None:
@@ -99,7 +101,7 @@ def new_entity(
     if resource.has("version"):
         own["version"] = version
     if resource.has("createdOn"):
-        own["createdOn"] = stamp(clock.now())
+        own["createdOn"] = stamp(ids.moment_of_number(number))
     if resource.has("linkedSpaceId"):
         own["linkedSpaceId"] = space_of(scope)
     given = {name: each for name, each in values.items() if each is not None}

@@ -24,7 +24,9 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.access", "payments.configurations"),  # a new space of a sandbox can be paid in at once
         ("payments.transactions", "payments.configurations"),  # which way a payment goes
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
+        ("payments.webhooks", "control.notifications"),  # a listener is a recipient of notifications
         ("payments.gateway", "payments.configurations"),  # one door for everything under /payment
+        ("payments.gateway", "payments.transactions"),
         ("payments.gateway", "payments.reference_data"),  # methods, connectors and processors are there
         ("payments.access", "payments.reference_data"),  # served by the door that takes what no other function has
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations

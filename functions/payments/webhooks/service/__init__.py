@@ -1,0 +1,1 @@
+"""What is done with webhooks: subscribing, identities, handing changes on."""
