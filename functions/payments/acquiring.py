@@ -104,9 +104,12 @@ class Acquiring:
             CardGone: nothing was sent.
             UpstreamTimeout: nobody knows.
         """
-        return self._operate(
+        answer = self._operate(
             "authorise", account_id=tenant, connector=connector, token_id=token_id, reference=reference, **asked
         )
+        if "NotFound" in answer.get("failure", ()):
+            raise CardGone
+        return _outcome(answer)
 
     def carry_out(self, kind: str, tenant: str, connector: str, reference: str, parent: str, **asked: Any) -> Outcome:
         """Capture, void or refund what was authorised under `parent`. `asked`: amount, currency.
@@ -114,9 +117,9 @@ class Acquiring:
         Raises:
             UpstreamTimeout: nobody knows.
         """
-        return self._operate(
-            kind, account_id=tenant, connector=connector, reference=reference, parent=parent, **asked
-        )  # fmt: skip
+        return _outcome(
+            self._operate(kind, account_id=tenant, connector=connector, reference=reference, parent=parent, **asked)
+        )
 
     def ask(self, tenant: str, connector: str, reference: str) -> Outcome:
         """What became of an operation.
@@ -125,16 +128,17 @@ class Acquiring:
             OperationUnknown: it never arrived.
             UpstreamTimeout: there is no answer now.
         """
-        try:
-            return self._operate("ask", account_id=tenant, connector=connector, reference=reference)
-        except CardGone:
-            raise OperationUnknown from None
+        answer = self._operate("ask", account_id=tenant, connector=connector, reference=reference)
+        if "NotFound" in answer.get("failure", ()):
+            raise OperationUnknown
+        return _outcome(answer)
 
-    def _operate(self, action: str, **members: Any) -> Outcome:
+    def _operate(self, action: str, **members: Any) -> dict[str, Any]:
+        """The door's answer, unless it is one that leaves open what happened."""
         answer = self._invoke({"action": action, **members})
-        if "failure" in answer and "NotFound" not in answer["failure"]:
+        if "failure" in answer and not _NOTHING_DONE & set(answer["failure"]):
             raise UpstreamTimeout
-        return Outcome(**_sound(answer))
+        return answer
 
     def _invoke(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -147,6 +151,15 @@ class Acquiring:
         if "FunctionError" in answer:
             raise UpstreamTimeout
         return body
+
+
+_NOTHING_DONE: Final = frozenset({"NotFound", "Invalid", "Malformed"})
+"""Refusals that came before anything was sent."""
+
+
+def _outcome(answer: Mapping[str, Any]) -> Outcome:
+    """An acquirer's answer; a refusal in which nothing was done counts as declined."""
+    return Outcome("declined", "", "rejected") if "failure" in answer else Outcome(**answer)
 
 
 def _card(answer: Mapping[str, Any]) -> KeptCard:

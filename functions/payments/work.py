@@ -18,6 +18,8 @@ from tollgate.store.transaction import Transaction
 SHARDS: Final = 8
 ASK_AFTER_SECONDS: Final = 60
 """How long after sending an operation its outcome is asked for: longer than any attempt can still be running."""
+LONGEST_PAUSE_SECONDS: Final = 3600
+"""How long at most between two questions about an outcome that is still open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ def drop(transaction: Transaction, objects: Objects, work: Work) -> None:
 def from_item(queue: str, item: Mapping[str, Any]) -> Work:
     due, kind, number = item["sk"].split("#")
     return Work(queue, kind, int(due), item["tenant"], item["scope"], int(number))
+
+
+def next_due(epoch: int, asked: int) -> int:
+    """When to ask again what has been asked `asked` times: ever later, so that what stays open keeps nothing waiting
+    that could be settled."""
+    return epoch + min(ASK_AFTER_SECONDS << min(asked, 10), LONGEST_PAUSE_SECONDS)
 
 
 def highest(epoch: int) -> str:

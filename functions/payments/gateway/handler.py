@@ -7,20 +7,21 @@ costs the template two resources.
 from __future__ import annotations
 
 from payments.configurations.public import routes as configurations
-from payments.engine.repository import Objects
 from payments.engine.routes import Engine
 from payments.reference_data import public as reference_data
-from tollgate import aws, config
-from tollgate.config import PaymentsSettings
+from payments.transactions.public import PayingSettings, Transactions
+from payments.transactions.public import routes as transactions
+from tollgate import config
 from tollgate.dialects.payments import PAYMENTS, Authenticator
 from tollgate.http.app import App
 from tollgate.log import Journal
-from tollgate.store.table import Table
 
-_settings = config.load(PaymentsSettings)
-_engine = Engine(Objects(Table(_settings.payments_table, aws.dynamodb())))
+_settings = config.load(PayingSettings)
+_transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function)
+_engine = Engine(_transactions.objects)
 
 ROUTES = (
+    *transactions.routes(_engine, _transactions),
     *configurations.routes(_engine),
     *reference_data.payment_routes(_engine),
 )

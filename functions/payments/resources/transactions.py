@@ -363,6 +363,74 @@ TRANSACTION_INVOICE_COMMENT: Final = Resource(
     parent=Parent("invoiceId", "TransactionInvoice", "transactionInvoice"),
 )
 
+# ------------------------------------------------------------------ cards, which are handed on and never kept
+
+_CRYPTOGRAM: Final = Shape("CardCryptogramCreate", (Field("eci", Text(2)), Field("value", Text(100))), ("value",))
+_DIGITS: Final = "[0-9 ]*"
+_CARD: Final = (
+    Field("cardHolderName", Text(100)),
+    Field("cardVerificationCode", Text(4, least=3, pattern=_DIGITS)),
+    Field("cryptogram", Embedded(_CRYPTOGRAM)),
+    Field("expiryDate", Text(pattern=r"\d{4}-(0[1-9]|1[0-2])")),
+    Field(
+        "panType",
+        OneOf.of(
+            "PLAIN PLAIN_GOOGLE_PAY SCHEME_TOKEN SCHEME_TOKEN_CLICK_TO_PAY DEVICE_TOKEN_APPLE_PAY "
+            "DEVICE_TOKEN_GOOGLE_PAY DEVICE_TOKEN_SAMSUNG_PAY DEVICE_TOKEN_ANDROID_PAY"
+        ),
+    ),
+    Field("primaryAccountNumber", Text(30, least=10, pattern=_DIGITS)),
+    Field(
+        "recurringIndicator",
+        OneOf.of(
+            "REGULAR_TRANSACTION INITIAL_RECURRING_TRANSACTION MERCHANT_INITIATED_RECURRING_TRANSACTION "
+            "CUSTOMER_INITIATED_RECURRING_TRANSACTION"
+        ),
+    ),
+    Field("schemeTransactionReference", Text(100)),
+    Field("tokenRequestorId", Text(100)),
+)
+_AUTHENTICATION: Final = Shape(
+    "CardholderAuthenticationCreate",
+    (
+        Field("authenticationIdentifier", Text(100)),
+        Field(
+            "authenticationResponse",
+            OneOf.of(
+                "FULLY_AUTHENTICATED AUTHENTICATION_NOT_REQUIRED NOT_ENROLLED ENROLLMENT_ERROR AUTHENTICATION_ERROR"
+            ),
+        ),
+        Field("authenticationValue", Text(100)),
+        Field("electronicCommerceIndicator", Text(2)),
+        Field("version", OneOf.of("V1 V2")),
+    ),
+    ("authenticationResponse", "version"),
+)
+_METHOD: Final = Field("paymentMethodConfiguration", Long(1))
+
+AUTHENTICATED_CARD_REQUEST: Final = Shape(
+    "AuthenticatedCardRequest",
+    (
+        Field(
+            "cardData",
+            Embedded(
+                Shape(
+                    "AuthenticatedCardDataCreate",
+                    (*_CARD, Field("cardholderAuthentication", Embedded(_AUTHENTICATION))),
+                    ("primaryAccountNumber",),
+                )
+            ),
+        ),
+        _METHOD,
+    ),
+    ("cardData",),
+)
+TOKENIZED_CARD_REQUEST: Final = Shape(
+    "TokenizedCardRequest",
+    (Field("cardData", Embedded(Shape("TokenizedCardDataCreate", _CARD, ("primaryAccountNumber",)))), _METHOD),
+    ("cardData",),
+)
+
 catalogue.declare(
     TRANSACTION, TRANSACTION_GROUP, CHARGE, CHARGE_ATTEMPT, TRANSACTION_COMPLETION, TRANSACTION_VOID,
     TRANSACTION_INVOICE, TRANSACTION_LINE_ITEM_VERSION, DELIVERY_INDICATION, TRANSACTION_COMMENT,

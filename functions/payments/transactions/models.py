@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from payments.acquiring import KeptCard
 from payments.engine import documents
-from payments.engine.models import Entity
+from payments.engine.models import Context, Entity
 from payments.line_items import LineItem
 
 QUEUE: Final = "transactions"
@@ -68,6 +68,16 @@ class Acting:
     tenant: str
     scope: str
     user_id: int | None = None
+
+    @classmethod
+    def of(cls, context: Context) -> Acting:
+        """Who makes a request."""
+        return cls(context.tenant, f"S{context.place.space_id}", context.user_id)
+
+
+def is_under_way(transaction: Entity) -> bool:
+    """Whether an attempt to pay has begun that nobody knows the outcome of yet."""
+    return transaction.state == "PROCESSING" and transaction.attributes.get("attempt") is not None
 
 
 def currency_of(transaction: Entity) -> str:

@@ -2,19 +2,20 @@
 
 Two writes: the first makes the transaction PROCESSING with a charge, an attempt and a row of work for the clock; the
 second, with the acquirer's answer, settles all of them together with what follows (a completion, an invoice, a token).
-Where no answer comes, the row of work remains, and the clock asks (`service.settling`).
+Where no answer comes, the row of work remains, and the clock asks (`service.settling`). A buyer who may try again finds
+the transaction PROCESSING without an attempt under way, until its time is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from payments import failure_reasons, states
+from payments import failure_reasons
 from payments.acquiring import Acquiring, CardGone, Outcome
 from payments.configurations.public import Route, Routing
-from payments.engine.errors import StateInvalid
+from payments.engine.errors import StateInvalid, VersionConflict
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
@@ -23,13 +24,21 @@ from payments.resources.tokens import TOKEN, TOKEN_VERSION
 from payments.resources.transactions import CHARGE as CHARGE_RESOURCE
 from payments.resources.transactions import CHARGE_ATTEMPT, TRANSACTION
 from payments.transactions.errors import NoToken, NoWay
-from payments.transactions.models import AUTHORISATION_ENDS, CHARGE, QUEUE, Acting, CardFacts, currency_of
+from payments.transactions.models import (
+    AUTHORISATION_ENDS,
+    CHARGE,
+    QUEUE,
+    Acting,
+    CardFacts,
+    currency_of,
+    is_under_way,
+)
 from payments.transactions.service import fulfilment, tokens
-from payments.transactions.service.drafts import confirmation, confirmed_states, end_group
-from payments.units import UnitOfWork, repeated
+from payments.transactions.service.drafts import confirmation, end_group, steps_to_processing
+from payments.units import ATTEMPTS, UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock, ids
-from tollgate.errors import UpstreamTimeout
+from tollgate.errors import Contended, UpstreamTimeout
 
 TOKENISING = frozenset({"FORCE_UPDATE", "FORCE_CREATION", "FORCE_CREATION_WITH_ONE_CLICK_PAYMENT"})
 
@@ -50,7 +59,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A payment under way: the three objects as they are."""
+    """A payment, under way or ended: the three objects as they are."""
 
     transaction: Entity
     charge: Entity
@@ -74,10 +83,18 @@ class Charging:
             NoWay: there is none.
         """
         allowed = transaction.values.get("allowedPaymentMethodConfigurations") or ()
-        route = self._routing.find(acting.scope, method=method, allowed=allowed, cards=cards)
+        route = self._routing.find(
+            acting.scope, method=method, allowed=allowed, cards=cards, space_view=transaction.values.get("spaceViewId")
+        )
         if route is None:
             raise NoWay
         return route
+
+    def ways(self, acting: Acting, transaction: Entity) -> list[Route]:
+        """Every way that the transaction could go, the preferred ones first."""
+        allowed = transaction.values.get("allowedPaymentMethodConfigurations") or ()
+        found = self._routing.routes(acting.scope, transaction.values.get("spaceViewId"))
+        return [each for each in found if not allowed or each.method_configuration_id in allowed]
 
     def keep_card(
         self, acting: Acting, transaction: Entity, card: Mapping[str, Any], *, lasting: bool | None = None
@@ -85,6 +102,11 @@ class Charging:
         """Hand a card to the vault: for good where the transaction makes a token of it."""
         forced = transaction.values.get("tokenizationMode") in TOKENISING
         return CardFacts.of(self._acquiring.keep(acting.tenant, card, lasting=forced if lasting is None else lasting))
+
+    def intent_of_card(self, transaction: Entity, route: Route, card: CardFacts, **further: Any) -> Intent:
+        """How a transaction is paid with a card; a token is made of it where the transaction says so."""
+        tokenises = transaction.values.get("tokenizationMode") in TOKENISING
+        return Intent(route, card, tokenise=tokenises, **further)
 
     def intent_of_token(self, acting: Acting, transaction: Entity, token_id: int | None = None) -> Intent:
         """How a transaction is paid with its token, or with another one.
@@ -104,6 +126,16 @@ class Charging:
         route = self._routing.find(acting.scope, configuration=version.link("paymentConnectorConfiguration"))
         route = route or self.way(acting, transaction, None)
         return Intent(route, card, "TOKEN", merchant_initiated=True, token_version=version.id)
+
+    def intent_without_buyer(self, acting: Acting, transaction: Entity) -> Intent:
+        """How a transaction is paid without anybody's doing: with its token, or on an invoice.
+
+        Raises:
+            NoToken, NoWay: it is not.
+        """
+        if transaction.link("token") is not None:
+            return self.intent_of_token(acting, transaction)
+        return Intent(self.way(acting, transaction, None, cards=False), charge_type="SYNCHRONOUS")
 
     # ------------------------------------------------------------------ paying
 
@@ -144,42 +176,51 @@ class Charging:
             return attempt
         if outcome.status == "declined":
             return self.fail(acting, attempt, failure_reasons.reason(outcome.reason), outcome.processor_reference)
-        return self._succeed(acting, attempt, outcome)
+        return self._ended(acting, attempt, lambda under_way: self._succeed(acting, under_way, outcome))
 
     def fail(
         self, acting: Acting, attempt: Attempt, reason: FailureReason, processor_reference: str | None = None
     ) -> Attempt:
-        """End a payment under way without success, and with it the transaction."""
-        now = stamp(clock.now())
-        failed: Values = {"failedOn": now, "failureReason": {"id": reason.id}, "userFailureMessage": reason.message}
-        unit = self._unit(acting)
-        charge = unit.replace(
-            attempt.charge, {name: failed[name] for name in ("failureReason", "userFailureMessage")}, states=("FAILED",)
-        )
-        tried = unit.replace(attempt.attempt, failed, {"processor_reference": processor_reference}, ("FAILED",))
-        transaction = unit.replace(attempt.transaction, failed, states=("FAILED",))
-        self._end_work(unit, attempt.transaction)
-        end_group(unit, transaction, "FAILED")
-        unit.commit()
-        return Attempt(transaction, charge, tried)
+        """End a payment under way without success, and with it the transaction unless the buyer may try again."""
+        return self._ended(
+            acting, attempt, lambda under_way: self._fail(acting, under_way, reason, processor_reference)
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ reading
 
     def find(self, acting: Acting, transaction: Entity) -> Attempt:
-        """The payment under way of a transaction that is PROCESSING."""
-        charge, attempt = transaction.attributes["charge"], transaction.attributes["attempt"]
+        """The payment under way of a transaction.
+
+        Raises:
+            StateInvalid: there is none.
+        """
+        if not is_under_way(transaction):
+            raise StateInvalid
+        return self._read(acting, transaction, transaction.attributes["charge"], transaction.attributes["attempt"])
+
+    def _read(self, acting: Acting, transaction: Entity, charge: int, attempt: int) -> Attempt:
         found = self._objects.find_many(
             [(CHARGE_RESOURCE, acting.scope, charge), (CHARGE_ATTEMPT, acting.scope, attempt)]
         )
-        return Attempt(
-            transaction, found[CHARGE_RESOURCE.kind, charge], found[CHARGE_ATTEMPT.kind, attempt]
-        )  # fmt: skip
+        return Attempt(transaction, found[CHARGE_RESOURCE.kind, charge], found[CHARGE_ATTEMPT.kind, attempt])
 
     # ------------------------------------------------------------------ parts
 
+    def _ended(self, acting: Acting, attempt: Attempt, end: Callable[[Attempt], Attempt]) -> Attempt:
+        """What has become of an attempt; where another writer ended it first, as that one left it."""
+        for _ in range(ATTEMPTS):
+            try:
+                return end(attempt)
+            except VersionConflict:
+                transaction = self._objects.read(TRANSACTION, acting.scope, attempt.transaction.id)
+                attempt = self._read(acting, transaction, attempt.charge.id, attempt.attempt.id)
+                if attempt.attempt.state != "PROCESSING":
+                    return attempt
+        raise Contended
+
     def _begin(self, acting: Acting, number: int, intent: Intent, attributes: Mapping[str, Any]) -> Attempt:
         before = self._objects.read(TRANSACTION, acting.scope, number)
-        steps = confirmed_states(before, "PROCESSING")
+        steps = steps_to_processing(before)
         now, due = clock.now(), clock.epoch() + ASK_AFTER_SECONDS
         unit = self._unit(acting)
         configuration = {"id": intent.route.configuration_id}
@@ -200,11 +241,11 @@ class Charging:
         )  # fmt: skip
         values: Values = {
             **(confirmation(acting.user_id) if before.state == "PENDING" else {}),
-            "processingOn": stamp(now), "paymentConnectorConfiguration": configuration,
-            "authorizationEnvironment": "TEST",
+            "processingOn": before.values.get("processingOn") or stamp(now),
+            "paymentConnectorConfiguration": configuration, "authorizationEnvironment": "TEST",
         }  # fmt: skip
         kept = {
-            "charge": charge.id, "attempt": attempt.id, "reference": ids.new_uuid(), "due": due,
+            "charge": charge.id, "attempt": attempt.id, "reference": ids.new_uuid(), "due": due, "asked": 0,
             "connector": intent.route.connector.id, "card": intent.card.stored() if intent.card else None,
             "tokenise": intent.tokenise, **attributes,
         }  # fmt: skip
@@ -226,10 +267,31 @@ class Charging:
             ("SUCCESSFUL",),
         )
         self._end_work(unit, transaction)
-        values: Values = {"authorizedOn": now, **({"token": {"id": token.token.id}} if token else {})}
+        values: Values = {"authorizedOn": now, "userFailureMessage": None}
+        if token is not None:
+            values["token"] = {"id": token.token.id}
         after = fulfilment.authorised(unit, acting, transaction, values, review=outcome.review)
         unit.commit()
         return replace(under_way, transaction=after, charge=charge, attempt=attempt)
+
+    def _fail(
+        self, acting: Acting, under_way: Attempt, reason: FailureReason, processor_reference: str | None
+    ) -> Attempt:
+        transaction, unit = under_way.transaction, self._unit(acting)
+        told: Values = {"failureReason": {"id": reason.id}, "userFailureMessage": reason.message}
+        failed: Values = {**told, "failedOn": stamp(clock.now())}
+        charge = unit.replace(under_way.charge, told, states=("FAILED",))
+        tried = unit.replace(under_way.attempt, failed, {"processor_reference": processor_reference}, ("FAILED",))
+        self._end_work(unit, transaction)
+        ended = {"charge": None, "attempt": None, "card": None, "waits_for_buyer": None}
+        if _may_try_again(transaction, charge):
+            after = unit.replace(transaction, {"userFailureMessage": reason.message}, ended)
+            unit.later(QUEUE, AUTHORISATION_ENDS, transaction.attributes["ends"], transaction.id)
+        else:
+            after = unit.replace(transaction, failed, ended, ("FAILED",))
+            end_group(unit, after, "FAILED")
+        unit.commit()
+        return Attempt(after, charge, tried)
 
     def _end_work(self, unit: UnitOfWork, transaction: Entity) -> None:
         unit.no_longer(QUEUE, CHARGE, transaction.attributes["due"], transaction.id)
@@ -238,9 +300,12 @@ class Charging:
         return UnitOfWork(self._objects, acting.tenant, acting.scope)
 
 
-def require_processing(transaction: Entity) -> None:
-    if not states.may(states.TRANSACTION, str(transaction.state), "AUTHORIZED"):
-        raise StateInvalid
+def _may_try_again(transaction: Entity, charge: Entity) -> bool:
+    """Whether a buyer who is there may pay in another way: the merchant allows it, and there is time."""
+    is_there = charge.values.get("type") in ("SYNCHRONOUS", "ASYNCHRONOUS")
+    return is_there and bool(transaction.values.get("chargeRetryEnabled")) and transaction.attributes["ends"] > (
+        clock.epoch()
+    )  # fmt: skip
 
 
 def _inherited(transaction: Entity) -> Values:

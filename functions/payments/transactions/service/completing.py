@@ -13,7 +13,7 @@ from typing import Any
 from payments import amounts, failure_reasons, line_items
 from payments.acquiring import Acquiring, Outcome
 from payments.connectors import CONNECTORS
-from payments.engine.errors import AlreadyThere, ExternalIdReused, StateInvalid
+from payments.engine.errors import AlreadyThere, ExternalIdReused, StateInvalid, VersionConflict
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
@@ -35,10 +35,10 @@ from payments.transactions.models import (
 from payments.transactions.repository import TransactionRepository
 from payments.transactions.service import fulfilment
 from payments.transactions.service.drafts import end_group
-from payments.units import UnitOfWork, repeated
+from payments.units import ATTEMPTS, UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock
-from tollgate.errors import Fault, UpstreamTimeout
+from tollgate.errors import Contended, Fault, UpstreamTimeout
 
 
 class Completing:
@@ -59,22 +59,39 @@ class Completing:
             LineItemsInvalid: more than remains.
             ExternalIdReused: the external id came with other content before.
         """
-        earlier = self._replayed(acting, given) if given and given.get("externalId") else None
+        earlier = self._replayed(acting, given)
         if earlier is not None:
             return earlier
         try:
             transaction, completion = repeated(lambda: self._begin_completion(acting, number, mode, given))
         except AlreadyThere as there:
             return self._objects.read(TRANSACTION_COMPLETION, acting.scope, there.id)
+        except (StateInvalid, OperationRunning):
+            earlier = self._replayed(acting, given)  # a twin of this request may have been a moment faster
+            if earlier is None:
+                raise
+            return earlier
         if completion.state != "PENDING" or transaction is None:
             return completion
         outcome = self._send(acting, transaction, "capture", completion.id, completion.values["amount"])
         return self.settle_completion(acting, transaction, completion, outcome) if outcome else completion
 
     def settle_completion(self, acting: Acting, transaction: Entity, completion: Entity, outcome: Outcome) -> Entity:
-        """Make of a completion under way what the acquirer made of it."""
+        """Make of a completion under way what the acquirer made of it; where another writer did that first, it is as
+        that one left it."""
         if outcome.status == "pending":
             return completion
+        for _ in range(ATTEMPTS):
+            try:
+                return self._settle_completion(acting, transaction, completion, outcome)
+            except VersionConflict:
+                completion = self._objects.read(TRANSACTION_COMPLETION, acting.scope, completion.id)
+                if completion.state != "PENDING":
+                    return completion
+                transaction = self._objects.read(TRANSACTION, acting.scope, transaction.id)
+        raise Contended
+
+    def _settle_completion(self, acting: Acting, transaction: Entity, completion: Entity, outcome: Outcome) -> Entity:
         unit = self._unit(acting)
         self._end_work(unit, COMPLETION, transaction)
         if outcome.status == "declined":
@@ -87,7 +104,7 @@ class Completing:
         unit.commit()
         return after
 
-    def close(self, acting: Acting, number: int) -> bool:
+    def close(self, acting: Acting, number: int) -> None:
         """End a transaction that was completed in part and whose time is over: nothing more will be completed.
 
         Raises:
@@ -98,7 +115,6 @@ class Completing:
         unit = self._unit(acting)
         fulfilment.closed(unit, self._objects, before)
         unit.commit()
-        return True
 
     # ------------------------------------------------------------------ voids
 
@@ -116,9 +132,21 @@ class Completing:
         return self.settle_void(acting, transaction, made, outcome) if outcome else made
 
     def settle_void(self, acting: Acting, transaction: Entity, made: Entity, outcome: Outcome) -> Entity:
-        """Make of a void under way what the acquirer made of it."""
+        """Make of a void under way what the acquirer made of it; where another writer did that first, it is as that
+        one left it."""
         if outcome.status == "pending":
             return made
+        for _ in range(ATTEMPTS):
+            try:
+                return self._settle_void(acting, transaction, made, outcome)
+            except VersionConflict:
+                made = self._objects.read(TRANSACTION_VOID, acting.scope, made.id)
+                if made.state != "PENDING":
+                    return made
+                transaction = self._objects.read(TRANSACTION, acting.scope, transaction.id)
+        raise Contended
+
+    def _settle_void(self, acting: Acting, transaction: Entity, made: Entity, outcome: Outcome) -> Entity:
         unit = self._unit(acting)
         self._end_work(unit, VOID, transaction)
         if outcome.status == "declined":
@@ -186,7 +214,7 @@ class Completing:
     def _under_way(self, unit: UnitOfWork, before: Entity, kind: str, attribute: str, number: int) -> Entity:
         due = clock.epoch() + ASK_AFTER_SECONDS
         unit.later(QUEUE, kind, due, before.id)
-        return unit.replace(before, {}, {attribute: number, "operation_due": due})
+        return unit.replace(before, {}, {attribute: number, "operation_due": due, "asked": 0})
 
     def _voided(self, unit: UnitOfWork, transaction: Entity) -> Entity:
         unit.no_longer(QUEUE, COMPLETION_ENDS, transaction.attributes["completion_ends"], transaction.id)
@@ -209,7 +237,10 @@ class Completing:
     def _end_work(self, unit: UnitOfWork, kind: str, transaction: Entity) -> None:
         unit.no_longer(QUEUE, kind, transaction.attributes["operation_due"], transaction.id)
 
-    def _replayed(self, acting: Acting, given: Mapping[str, Any]) -> Entity | None:
+    def _replayed(self, acting: Acting, given: Mapping[str, Any] | None) -> Entity | None:
+        """The completion that this external id has made before, if it has one."""
+        if not given or not given.get("externalId"):
+            return None
         claimed = self._repository.claim_of(TRANSACTION_COMPLETION, acting.scope, given["externalId"])
         if claimed is None:
             return None

@@ -16,7 +16,14 @@ from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
 from payments.engine.service import Change, Hooks, ResourceService
 from payments.resources.transactions import TRANSACTION_GROUP, TRANSACTION_LINE_ITEM_VERSION
-from payments.transactions.models import AUTHORISATION_ENDS, AUTHORISATION_HOURS, END_OF_LIFE_YEARS, QUEUE, epoch_of
+from payments.transactions.models import (
+    AUTHORISATION_ENDS,
+    AUTHORISATION_HOURS,
+    END_OF_LIFE_YEARS,
+    QUEUE,
+    epoch_of,
+    is_under_way,
+)
 from payments.units import UnitOfWork
 from tollgate import clock
 
@@ -49,7 +56,7 @@ class DraftHooks(Hooks):
     def creating(self, change: Change) -> None:
         now = clock.now()
         change.values = {**_DEFAULTS, **change.values}
-        currency = amounts.require_currency(change.values.get("currency"))
+        currency = amounts.require_currency(change.values.get("currency"), "currency")
         unit = _unit(change)
         group = unit.insert(
             TRANSACTION_GROUP,
@@ -76,11 +83,13 @@ class DraftHooks(Hooks):
             raise StateInvalid
         currency = change.values.get("currency", before.values.get("currency"))
         given = change.values.get("lineItems")
-        if given is not None or "currency" in change.values:
-            currency = amounts.require_currency(currency)
-            _set_lines(change, _unit(change), given or _sent_form(before.values.get("lineItems", [])), currency)
-        elif "lineItems" in change.values:
+        if given is None and "lineItems" in change.values:
             raise line_items.LineItemsInvalid.at("lineItems", "must not be cleared")
+        lines = before.values.get("lineItems") if given is None and "currency" in change.values else given
+        if lines is not None:
+            _set_lines(change, _unit(change), lines, amounts.require_currency(currency, "currency"))
+        elif "currency" in change.values:
+            amounts.require_currency(currency, "currency")
 
 
 class ConfirmHooks(DraftHooks):
@@ -89,7 +98,7 @@ class ConfirmHooks(DraftHooks):
     def updating(self, change: Change) -> None:
         super().updating(change)
         before = _before(change)
-        amounts.require_currency(change.values.get("currency", before.values.get("currency")))
+        require_complete(before.changed(change.values))
         change.values.update(confirmation(change.context.user_id))
         _unit(change).announce(Entity(change.resource, change.scope, change.id, 0, change.values))
 
@@ -99,19 +108,29 @@ def confirmation(user_id: int | None) -> Values:
     return {"state": "CONFIRMED", "confirmedOn": stamp(clock.now()), "confirmedBy": user_id}
 
 
-def confirmed_states(transaction: Entity, after: str) -> tuple[str, ...]:
-    """The states on the way from a draft to `after`, where it may go on by itself.
+def steps_to_processing(transaction: Entity) -> tuple[str, ...]:
+    """The states through which a transaction that waits for its payment comes to be PROCESSING; none if it is so
+    already, and its buyer may try again.
 
     Raises:
-        StateInvalid: it was not confirmed, and does not confirm itself; or it is no draft any more.
+        StateInvalid: it does not wait for a payment (any more), or lacks what a payment needs.
     """
+    if transaction.state == "PROCESSING" and not is_under_way(transaction):
+        return ()
     if transaction.state not in ("PENDING", "CONFIRMED"):
         raise StateInvalid
     if transaction.state == "PENDING" and not transaction.values.get("autoConfirmationEnabled"):
         raise StateInvalid(message="The transaction has to be confirmed first")
+    require_complete(transaction)
+    return states.path(states.TRANSACTION, transaction.state, "PROCESSING")
+
+
+def require_complete(transaction: Entity) -> None:
+    """Raises:
+    StateInvalid: the transaction lacks what a payment needs.
+    """
     if transaction.values.get("currency") is None or not transaction.values.get("lineItems"):
         raise StateInvalid(message="The transaction has no currency or no line items yet")
-    return states.path(states.TRANSACTION, transaction.state, after)
 
 
 def end_group(unit: UnitOfWork, transaction: Entity, state: str) -> None:
@@ -158,10 +177,6 @@ def _set_lines(change: Change, unit: UnitOfWork, given: list[Mapping[str, Any]],
     change.values.update(lineItems=lines, authorizationAmount=amounts.amount(total, currency))
     version = add_line_item_version(unit, change.id, lines, currency)
     change.attributes.update(authorised=total, line_item_version=version.id)
-
-
-def _sent_form(lines: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [dict(each) for each in lines]
 
 
 def _before(change: Change) -> Entity:

@@ -28,6 +28,7 @@ from payments.transactions.models import (
     QUEUE,
     VOID,
     Acting,
+    is_under_way,
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
@@ -35,12 +36,13 @@ from payments.transactions.service.charging import Charging
 from payments.transactions.service.completing import Completing
 from payments.transactions.service.drafts import end_group
 from payments.units import UnitOfWork
-from payments.work import Work
+from payments.work import Work, next_due
 from tollgate import clock
 from tollgate.errors import UpstreamTimeout
 
 MOST_PER_SHARD: Final = 50
 _NEVER: Final = Outcome("declined", "", "never_received")
+_OPEN: Final = Outcome("pending", "")
 
 
 class Settling:
@@ -73,64 +75,77 @@ class Settling:
         acting = Acting(row.tenant, row.scope)
         try:
             transaction = self._objects.read(TRANSACTION, row.scope, row.object_id)
-            with contextlib.suppress(VersionConflict, UpstreamTimeout):
+            with contextlib.suppress(VersionConflict):
                 return int(_STEPS[row.kind](self, acting, transaction, row))
+        except OperationRunning:
+            return 0  # it has begun this very moment; it comes first
         except (ObjectNotFound, StateInvalid):
             self._repository.forget(row)
-        except OperationRunning:
-            return 0  # the operation under way has a row of its own
         return 0
 
     def _charge(self, acting: Acting, transaction: Entity, row: Work) -> bool:
-        if transaction.state != "PROCESSING" or transaction.attributes.get("due") != row.due:
+        if transaction.attributes.get("due") != row.due:
             raise StateInvalid
         under_way = self._charging.find(acting, transaction)
         if transaction.attributes.get("waits_for_buyer"):
             self._charging.fail(acting, under_way, failure_reasons.TIMED_OUT)
             return True
         outcome = self._ask(acting, transaction, transaction.attributes["reference"])
-        return self._charging.settle(acting, under_way, outcome).transaction.state != "PROCESSING"
+        if outcome.status == "pending":
+            return self._postpone(acting, transaction, row, "due")
+        self._charging.settle(acting, under_way, outcome)
+        return True
 
     def _completion(self, acting: Acting, transaction: Entity, row: Work) -> bool:
         number = transaction.attributes.get("completing")
         if not number or transaction.attributes.get("operation_due") != row.due:
             raise StateInvalid
-        completion = self._objects.read(TRANSACTION_COMPLETION, acting.scope, number)
         outcome = self._ask(acting, transaction, operation_reference(transaction, "capture", number))
-        return self._completing.settle_completion(acting, transaction, completion, outcome).state != "PENDING"
+        if outcome.status == "pending":
+            return self._postpone(acting, transaction, row, "operation_due")
+        completion = self._objects.read(TRANSACTION_COMPLETION, acting.scope, number)
+        self._completing.settle_completion(acting, transaction, completion, outcome)
+        return True
 
     def _void(self, acting: Acting, transaction: Entity, row: Work) -> bool:
         number = transaction.attributes.get("voiding")
         if not number or transaction.attributes.get("operation_due") != row.due:
             raise StateInvalid
-        made = self._objects.read(TRANSACTION_VOID, acting.scope, number)
         outcome = self._ask(acting, transaction, operation_reference(transaction, "void", number))
-        return self._completing.settle_void(acting, transaction, made, outcome).state != "PENDING"
+        if outcome.status == "pending":
+            return self._postpone(acting, transaction, row, "operation_due")
+        made = self._objects.read(TRANSACTION_VOID, acting.scope, number)
+        self._completing.settle_void(acting, transaction, made, outcome)
+        return True
 
     def _authorisation_ends(self, acting: Acting, transaction: Entity, row: Work) -> bool:
-        """A draft that nobody paid in time has failed."""
-        if transaction.state not in ("PENDING", "CONFIRMED"):
+        """A transaction that nobody paid in time has failed."""
+        if transaction.state not in ("PENDING", "CONFIRMED", "PROCESSING") or is_under_way(transaction):
             raise StateInvalid
         unit = UnitOfWork(self._objects, acting.tenant, acting.scope)
         reason = failure_reasons.TIMED_OUT
-        after = unit.replace(
-            transaction,
-            {"failedOn": stamp(clock.now()), "failureReason": {"id": reason.id}, "userFailureMessage": reason.message},
-            states=("FAILED",),
-        )
+        failed = {"failureReason": {"id": reason.id}, "userFailureMessage": reason.message}
+        after = unit.replace(transaction, {**failed, "failedOn": stamp(clock.now())}, states=("FAILED",))
         unit.no_longer(QUEUE, AUTHORISATION_ENDS, row.due, transaction.id)
         end_group(unit, after, "FAILED")
         unit.commit()
         return True
 
     def _completion_ends(self, acting: Acting, transaction: Entity, row: Work) -> bool:
-        """An authorisation that was not completed in time is voided, and one completed in part is closed."""
-        del row
+        """An authorisation that was not completed in time is voided, whatever the processor says to that; one that was
+        completed in part is closed. What is under way comes first."""
+        if transaction.state != "AUTHORIZED" or transaction.attributes.get("completion_ends") != row.due:
+            raise StateInvalid
+        if transaction.attributes.get("completing") or transaction.attributes.get("voiding"):
+            return self._postpone(acting, transaction, row, "completion_ends")
         if transaction.attributes["completed"]:
-            return self._completing.close(acting, transaction.id)
-        return self._completing.void(acting, transaction.id, "ONLINE").state == "SUCCESSFUL"
+            self._completing.close(acting, transaction.id)
+        elif self._completing.void(acting, transaction.id, "ONLINE").state == "FAILED":
+            self._completing.void(acting, transaction.id, "OFFLINE")
+        return True
 
     def _ask(self, acting: Acting, transaction: Entity, reference: str) -> Outcome:
+        """What the acquirer knows of an operation; no answer is as good as one that leaves it open."""
         connector = CONNECTORS[transaction.attributes["connector"]]
         if connector.acquirer is None:
             return Outcome("approved", f"invoice-{transaction.id}")
@@ -138,6 +153,19 @@ class Settling:
             return self._acquiring.ask(acting.tenant, connector.acquirer, reference)
         except OperationUnknown:
             return _NEVER
+        except UpstreamTimeout:
+            return _OPEN
+
+    def _postpone(self, acting: Acting, transaction: Entity, row: Work, attribute: str) -> bool:
+        """Come back later, and each time later than before, so that it keeps nothing waiting behind it."""
+        asked = transaction.attributes.get("asked", 0) + 1
+        due = next_due(clock.epoch(), asked)
+        unit = UnitOfWork(self._objects, acting.tenant, acting.scope)
+        unit.no_longer(QUEUE, row.kind, row.due, transaction.id)
+        unit.later(QUEUE, row.kind, due, transaction.id)
+        unit.replace(transaction, {}, {attribute: due, "asked": asked})
+        unit.commit()
+        return False
 
 
 _STEPS: Final = {

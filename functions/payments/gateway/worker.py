@@ -1,0 +1,55 @@
+"""The scheduled door: settles payments that nobody answered for, and those whose time is over.
+
+It runs every minute and whenever the sandbox clock moves. What cannot be settled does not keep the rest, and fails the
+run when all else is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from payments.transactions.public import Transactions
+from tollgate import config, sandbox_clock
+from tollgate.config import Settings
+from tollgate.errors import Contended
+from tollgate.log import Journal
+
+MOST_SECONDS: Final = 30
+
+
+@dataclass(frozen=True)
+class WorkerSettings(Settings):
+    """The table and the card zone's door."""
+
+    payments_table: str
+    acquiring_function: str
+
+
+_settings = config.load(WorkerSettings)
+_journal = Journal("payment-settlement", _settings.log_level)
+_settling = Transactions.of(_settings.payments_table, _settings.acquiring_function).settling
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
+    """Settle what is due, for as long as there is time; answers how much, and how much is left."""
+    sandbox_clock.refresh()
+    started, settled = time.monotonic(), 0
+    failure: Exception | None = None
+    for settle in _settling.due():
+        if time.monotonic() - started > MOST_SECONDS:
+            break
+        try:
+            settled += settle()
+        except Contended:
+            continue
+        except Exception as error:  # the next one may be sound
+            _journal.fault(None, error)
+            failure = error
+    counts = {"PaymentsSettled": settled, "PaymentWorkDue": _settling.count_due()}
+    _journal.count(**counts)
+    if failure is not None:
+        raise failure
+    return counts

@@ -1,0 +1,140 @@
+"""What other groups may ask of transactions: to have them created, confirmed and paid, and to take part in their books.
+
+`Transactions` is made once per function (`of`). `create`, `confirm`, `charge_with_token`, `charge_card`, `read` and
+`state` are for any group. Nobody is called back: whoever wants to know what became of a transaction listens to the
+outbox (`payments.announcements`), or asks. The routes are in `routes`, which only the door of the family's payments
+loads. Everything that moves money is recorded before it is sent and never sent twice; a transaction whose outcome
+nobody knows yet is PROCESSING and gets settled by the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from payments.acquiring import Acquiring
+from payments.configurations.public import Routing
+from payments.engine.models import Context, Entity
+from payments.engine.repository import Objects
+from payments.engine.service import Made
+from payments.resources.transactions import CHARGE, TRANSACTION
+from payments.transactions.models import (
+    DONE,
+    Acting,
+    CardFacts,
+    completed_lines,
+    currency_of,
+    operation_reference,
+)
+from payments.transactions.repository import TransactionRepository
+from payments.transactions.service.charging import Attempt, Charging, Intent
+from payments.transactions.service.completing import Completing
+from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts
+from payments.transactions.service.settling import Settling
+from tollgate import aws
+from tollgate.config import PaymentsSettings
+from tollgate.store.table import Table
+
+__all__ = [
+    "CHARGE",
+    "DONE",
+    "Acting",
+    "Attempt",
+    "CardFacts",
+    "Charging",
+    "Intent",
+    "PayingSettings",
+    "TransactionRepository",
+    "Transactions",
+    "completed_lines",
+    "currency_of",
+    "operation_reference",
+]
+
+
+@dataclass(frozen=True)
+class PayingSettings(PaymentsSettings):
+    """What a function needs that moves money: `ACQUIRING_FUNCTION`, and leave to invoke it."""
+
+    acquiring_function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """The use cases of a deployed function."""
+
+    objects: Objects
+    repository: TransactionRepository
+    acquiring: Acquiring
+    routing: Routing
+    charging: Charging
+    completing: Completing
+    settling: Settling
+    drafts: Drafts
+    confirming: Drafts
+
+    @classmethod
+    def of(cls, payments_table: str, acquiring_function: str) -> Transactions:
+        table = Table(payments_table, aws.dynamodb())
+        objects, repository = Objects(table), TransactionRepository(table)
+        acquiring, routing = Acquiring(aws.lambda_(), acquiring_function), Routing(objects)
+        charging = Charging(objects, acquiring, routing)
+        completing = Completing(objects, repository, acquiring)
+        settling = Settling(objects, repository, acquiring, charging, completing)
+        drafts, confirming = (Drafts(TRANSACTION, objects, hooks) for hooks in (DraftHooks(), ConfirmHooks()))
+        return cls(objects, repository, acquiring, routing, charging, completing, settling, drafts, confirming)
+
+    # ------------------------------------------------------------------ for any group
+
+    def create(self, context: Context, body: Mapping[str, Any]) -> Made:
+        """A new transaction, PENDING. `body` is that of `POST /payment/transactions`; amounts are decimals.
+
+        Raises:
+            BadBody, Invalid: as the operation has it.
+        """
+        return self.drafts.create(context, dict(body))
+
+    def confirm(self, context: Context, number: int) -> Entity:
+        """The transaction, CONFIRMED: its cart is final.
+
+        Raises:
+            ObjectNotFound, StateInvalid, VersionConflict: there is none, it is confirmed, another writer was first.
+        """
+        before = self.drafts.read(context, number)
+        return self.confirming.update(context, before, {"version": before.version})
+
+    def charge_with_token(self, acting: Acting, number: int, token_id: int | None = None) -> Attempt:
+        """Pay a transaction with its token, or another one, without the buyer. A charge that failed ends it.
+
+        Raises:
+            ObjectNotFound, StateInvalid: there is no such transaction, or it does not wait for a payment.
+            NoToken, NoWay: nothing was charged.
+        """
+        transaction = self.read(acting, number)
+        return self.charging.pay(acting, number, self.charging.intent_of_token(acting, transaction, token_id))
+
+    def charge_card(self, acting: Acting, number: int, token_id: str, method: int | None = None) -> Attempt:
+        """Pay a transaction with a card that the buyer has handed to the vault (`token_id` is the vault's), by a method
+        configuration or the best one. The buyer may try again where the transaction says so.
+
+        Raises:
+            ObjectNotFound, StateInvalid: see `charge_with_token`.
+            CardGone, NoWay: nothing was charged.
+        """
+        transaction = self.read(acting, number)
+        route = self.charging.way(acting, transaction, method)
+        card = CardFacts.of(self.acquiring.describe(acting.tenant, token_id))
+        return self.charging.pay(acting, number, self.charging.intent_of_card(transaction, route, card))
+
+    def read(self, acting: Acting, number: int) -> Entity:
+        """The transaction as it is now.
+
+        Raises:
+            ObjectNotFound: the space has none of this number.
+        """
+        return self.objects.read(TRANSACTION, acting.scope, number)
+
+    def state(self, acting: Acting, number: int) -> str:
+        """The transaction's state now: one of `states.TRANSACTION`."""
+        return str(self.read(acting, number).state)
