@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from local.aws_client import ACCESS_KEY, AwsClient, AwsError
@@ -59,7 +60,7 @@ class Cloud:
             "DOCKER_HOST": "unix:///nonexistent",
             "LOG_LEVEL": "WARNING",
         }
-        command = [self._layout.ministack]
+        command = [self._layout.ministack.with_name("python"), Path(__file__).with_name("ministack_process.py")]
         self._child = await self._launcher.start("ministack", command, environment, on_our_death=signal.SIGTERM)
         await self._await_ready()
 

@@ -59,6 +59,14 @@ class Stack:
             self.process.wait(60)
             self.process = None
 
+    def invoke(self, function: str, event: Any) -> Any:
+        """What a function of the running stack answers to an event, as `make invoke` prints it."""
+        path = self.data.parent / "event.json"
+        path.write_text(json.dumps(event))
+        command = [sys.executable, "-m", "local", "--data", str(self.data), "invoke", function, str(path)]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=True)
+        return json.loads(ran.stdout)
+
     def _await_health(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Stops and kills: what was answered is still there, and the keys still fit the rows."""
+"""Stops and kills: what was answered is still there, and the keys, wrapped anew before, still fit the rows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from tests.e2e.stack import Stack
 from tests.e2e.test_newcomer import CARD
 
 KEY = {"x-idempotency-key": "survivor"}
+HOUR = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
 def test_data_survives_a_stop_and_a_kill(own_stack: Stack) -> None:
     made = own_stack.send("POST", "/cde-import", account="demo", json_body=CARD, headers=KEY)
     assert made.status == 200
+    assert "rewrap_before" in own_stack.invoke("Keys", {"action": "rewrap_data_keys"})
+    upkeep = own_stack.invoke("Keys", HOUR)
+    assert upkeep["rewrapped"] > 0
+    assert upkeep["owners_left"] == upkeep["failed"] == 0
     for end in (own_stack.stop, own_stack.kill, own_stack.kill):
         end()
         own_stack.start()
