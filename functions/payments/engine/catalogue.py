@@ -40,6 +40,10 @@ _HOMES: Final = {
     "webhooks": "WebhookUrl WebhookListener WebhookIdentity",
     "documents": "DocumentTemplate",
     "manual_tasks": "ManualTask",
+    "subscription_products": "SubscriptionProduct SubscriptionProductVersion SubscriptionProductComponent "
+    "SubscriptionProductComponentGroup SubscriptionProductComponentReference ProductMeteredFee SubscriptionMetric "
+    "TaxClass",
+    "subscriptions": "Subscriber Subscription SubscriptionAffiliate SubscriptionVersion SubscriptionLedgerEntry",
 }
 _HOME_OF: Final = {name: part for part, names in _HOMES.items() for name in names.split()}
 
@@ -62,6 +66,13 @@ def find(name: str) -> Resource | None:
             if name in _declared:
                 break
     return _declared.get(name)
+
+
+def every() -> tuple[Resource, ...]:
+    """All declarations of the family, sorted by name. For what goes through everything; a request needs `find`."""
+    for part in dict.fromkeys((*PARTS, *_HOMES)):
+        _load(part)
+    return tuple(_declared[name] for name in sorted(_declared))
 
 
 def _load(part: str) -> None:

@@ -99,7 +99,7 @@ def read(raw_query: str, parameters: Sequence[Parameter], most_offset: int = MOS
         seen.add(name)
     if faults:
         raise BadParameters(faults)
-    if values.get("offset", 0) > most_offset:
+    if (values.get("offset") or 0) > most_offset:
         raise OffsetTooLarge.at("offset", f"must not be greater than {most_offset}")
     return values
 

@@ -1,0 +1,1 @@
+"""What may be asked and of what: tables made of the family's declarations, and the statements that are carried out."""
