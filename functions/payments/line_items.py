@@ -183,6 +183,26 @@ def reduced(
     return _taken_off(lines, {each["uniqueId"]: (minor, Decimal(0)) for each, minor in parts if minor}, currency)
 
 
+def restored(
+    lines: Sequence[LineItem], before: Sequence[LineItem], after: Sequence[LineItem], currency: str
+) -> list[LineItem]:
+    """Lines with what a reduction took off put back, whatever happened since; `before` and `after` are the lines around
+    that reduction."""
+    now, left = ({each["uniqueId"]: each for each in some} for some in (lines, after))
+    for line in before:
+        name = line["uniqueId"]
+        rest, present = left.get(name), now.get(name)
+        taken = _units(line, currency) - (_units(rest, currency) if rest else 0)
+        if not taken:
+            continue
+        pieces = line["quantity"] - (rest["quantity"] if rest else 0)
+        quantity = (present["quantity"] if present else 0) + pieces
+        minor = (_units(present, currency) if present else 0) + taken
+        now[name] = with_amount(line, minor, quantity or line["quantity"], currency)
+    order = {each["uniqueId"]: n for n, each in enumerate(before)}
+    return sorted(now.values(), key=lambda each: order.get(each["uniqueId"], len(order)))
+
+
 def _reduction_amounts(
     lines: Sequence[LineItem], reductions: Sequence[Mapping[str, Any]], currency: str, path: str
 ) -> dict[str, tuple[int, Decimal]]:

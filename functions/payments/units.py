@@ -42,9 +42,10 @@ class UnitOfWork:
         *,
         digest: str = "",
         number: int | None = None,
+        version: int = 1,
     ) -> Entity:
         """A new object with the properties that all have; announced with its state."""
-        made = new_entity(resource, self.scope, values, attributes, number=number)
+        made = new_entity(resource, self.scope, values, attributes, number=number, version=version)
         self.objects.insert(self.transaction, made, digest)
         self.announce(made)
         return made

@@ -27,6 +27,11 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.webhooks", "control.notifications"),  # a listener is a recipient of notifications
         ("payments.gateway", "payments.configurations"),  # one door for everything under /payment
         ("payments.gateway", "payments.transactions"),
+        ("payments.gateway", "payments.refunds"),
+        ("payments.gateway", "payments.payment_tokens"),
+        ("payments.refunds", "payments.transactions"),  # what was completed is paid back
+        ("payments.payment_tokens", "payments.transactions"),  # a payment gives a token a version
+        ("payments.subscriptions", "payments.transactions"),  # a charge is a transaction
         ("payments.gateway", "payments.reference_data"),  # methods, connectors and processors are there
         ("payments.access", "payments.reference_data"),  # served by the door that takes what no other function has
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.payments.shops import Shop, new_shop
 from tests.support.http import Handler
 from tests.support.payments import Merchant, merchant_of
 
@@ -26,3 +27,9 @@ def make_tenant(provision: Callable[..., dict[str, Any]]) -> MakeTenant:
 @pytest.fixture
 def merchant(make_tenant: MakeTenant) -> Merchant:
     return make_tenant()
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    """A shop for all tests of a module; each makes its own transactions."""
+    return new_shop()

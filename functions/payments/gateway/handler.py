@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from payments.configurations.public import routes as configurations
 from payments.engine.routes import Engine
+from payments.payment_tokens import public as payment_tokens
 from payments.reference_data import public as reference_data
+from payments.refunds.public import refunding_of
+from payments.refunds.public import routes as refunds
 from payments.transactions.public import PayingSettings, Transactions
 from payments.transactions.public import routes as transactions
 from tollgate import config
@@ -22,6 +25,8 @@ _engine = Engine(_transactions.objects)
 
 ROUTES = (
     *transactions.routes(_engine, _transactions),
+    *refunds.routes(_engine, refunding_of(_transactions)),
+    *payment_tokens.routes(_engine, _transactions),
     *configurations.routes(_engine),
     *reference_data.payment_routes(_engine),
 )

@@ -6,11 +6,13 @@ run when all else is done.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from payments.refunds.public import refunding_of
 from payments.transactions.public import Transactions
 from tollgate import config, sandbox_clock
 from tollgate.config import Settings
@@ -30,7 +32,8 @@ class WorkerSettings(Settings):
 
 _settings = config.load(WorkerSettings)
 _journal = Journal("payment-settlement", _settings.log_level)
-_settling = Transactions.of(_settings.payments_table, _settings.acquiring_function).settling
+_transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function)
+_duties = (_transactions.settling, refunding_of(_transactions), _transactions.forgetting)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -38,7 +41,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     sandbox_clock.refresh()
     started, settled = time.monotonic(), 0
     failure: Exception | None = None
-    for settle in _settling.due():
+    for settle in itertools.chain.from_iterable(duty.due() for duty in _duties):
         if time.monotonic() - started > MOST_SECONDS:
             break
         try:
@@ -48,7 +51,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         except Exception as error:  # the next one may be sound
             _journal.fault(None, error)
             failure = error
-    counts = {"PaymentsSettled": settled, "PaymentWorkDue": _settling.count_due()}
+    counts = {"PaymentsSettled": settled, "PaymentWorkDue": sum(duty.count_due() for duty in _duties)}
     _journal.count(**counts)
     if failure is not None:
         raise failure

@@ -25,6 +25,11 @@ AUTHORISATION_ENDS: Final = "authorisation-ends"
 COMPLETION_ENDS: Final = "completion-ends"
 """Kinds of work."""
 
+CARD_QUEUE: Final = "cards"
+OF_VERSION: Final = "version"
+OF_ATTEMPT: Final = "attempt"
+"""Kinds of cards to be forgotten: that of a token version, and that of an attempt which came to nothing."""
+
 AUTHORISATION_HOURS: Final = 24
 """How long a transaction may wait for its payment."""
 COMPLETION_DAYS: Final = 7

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.payments.transactions.conftest import Shop, lines_of
+from tests.payments.shops import Shop, lines_of
 
 PATH = "/payment/transactions"
 
@@ -28,7 +28,7 @@ def completions(shop: Shop, number: int) -> list[dict[str, Any]]:
 def invoices(shop: Shop, number: int) -> list[Any]:
     from payments.engine.repository import Objects
     from payments.resources.transactions import TRANSACTION_INVOICE
-    from tests.payments.transactions.conftest import table
+    from tests.payments.shops import table
 
     objects = Objects(table())
     found = objects.ids(TRANSACTION_INVOICE, shop.scope, ("linkedTransaction", str(number)), 0, 10**16 - 1, False)
@@ -177,7 +177,7 @@ class TestRaces:
         assert shop.get(f"{PATH}/{number}")["completedAmount"] == 40
 
     def test_paid_once(self, shop: Shop) -> None:
-        from tests.payments.transactions.conftest import card
+        from tests.payments.shops import card
 
         number = shop.create()["id"]
         calls = [lambda: shop.call("POST", f"{PATH}/{number}/process-card-details", card())] * 4

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.payments.transactions.conftest import PAN, SHIPPING, SHIRT, Shop, card
+from tests.payments.shops import PAN, SHIPPING, SHIRT, Shop, card
 
 
 class TestDrafts:

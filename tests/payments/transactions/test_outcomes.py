@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from payments.work import ASK_AFTER_SECONDS
-from tests.payments.transactions.conftest import (
+from tests.payments.shops import (
     DECLINED,
     LOST,
     PENDING,

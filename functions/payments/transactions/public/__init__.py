@@ -30,8 +30,11 @@ from payments.transactions.models import (
 from payments.transactions.repository import TransactionRepository
 from payments.transactions.service.charging import Attempt, Charging, Intent
 from payments.transactions.service.completing import Completing
-from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts
+from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts, begin_for_token
+from payments.transactions.service.forgetting import Forgetting
 from payments.transactions.service.settling import Settling
+from payments.transactions.service.tokens import retire
+from payments.units import UnitOfWork
 from tollgate import aws
 from tollgate.config import PaymentsSettings
 from tollgate.store.table import Table
@@ -50,6 +53,7 @@ __all__ = [
     "completed_lines",
     "currency_of",
     "operation_reference",
+    "retire",
 ]
 
 
@@ -71,6 +75,7 @@ class Transactions:
     charging: Charging
     completing: Completing
     settling: Settling
+    forgetting: Forgetting
     drafts: Drafts
     confirming: Drafts
 
@@ -83,7 +88,10 @@ class Transactions:
         completing = Completing(objects, repository, acquiring)
         settling = Settling(objects, repository, acquiring, charging, completing)
         drafts, confirming = (Drafts(TRANSACTION, objects, hooks) for hooks in (DraftHooks(), ConfirmHooks()))
-        return cls(objects, repository, acquiring, routing, charging, completing, settling, drafts, confirming)
+        forgetting = Forgetting(objects, repository, acquiring)
+        return cls(
+            objects, repository, acquiring, routing, charging, completing, settling, forgetting, drafts, confirming
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ for any group
 
@@ -103,6 +111,11 @@ class Transactions:
         """
         before = self.drafts.read(context, number)
         return self.confirming.update(context, before, {"version": before.version})
+
+    def begin_for_token(self, acting: Acting, token: Entity) -> Entity:
+        """A transaction without a cart, PENDING, whose payment gives an active token a new version."""
+        unit = UnitOfWork(self.objects, acting.tenant, acting.scope)
+        return begin_for_token(unit, acting.user_id, token)
 
     def charge_with_token(self, acting: Acting, number: int, token_id: int | None = None) -> Attempt:
         """Pay a transaction with its token, or another one, without the buyer. A charge that failed ends it.

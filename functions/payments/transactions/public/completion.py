@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from payments.bodies import read_body
 from payments.engine import parameters, shapes
 from payments.engine.routes import Engine, object_id, route
 from payments.resources.transactions import COMPLETION_DETAILS, TRANSACTION_COMPLETION, TRANSACTION_VOID
 from payments.transactions.models import Acting
 from payments.transactions.public import Transactions
-from payments.transactions.public.paying import TAG, read_body
+from payments.transactions.public.paying import TAG
 from tollgate.http.message import Answer, Request
 from tollgate.http.route import Endpoint, Route
 

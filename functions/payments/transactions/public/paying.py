@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from payments.bodies import read_body
 from payments.engine import parameters, shapes
-from payments.engine.faults import Faults
-from payments.engine.fields import Shape
 from payments.engine.models import Entity
 from payments.engine.routes import Engine, object_id, route
 from payments.resources.transactions import AUTHENTICATED_CARD_REQUEST, CHARGE, TRANSACTION, TRANSACTION_PENDING
@@ -91,16 +89,3 @@ class Paying:
     def _beginning(self, request: Request) -> tuple[Any, Entity]:
         context = self._engine.context(request)
         return context, self._transactions.drafts.read(context, object_id(request))
-
-
-def read_body(shape: Shape, body: Any) -> Mapping[str, Any]:
-    """The members of a body.
-
-    Raises:
-        BadBody, Invalid: with every fault.
-    """
-    faults = Faults()
-    given = shape.read(body, "", faults)
-    faults.raise_types()
-    faults.raise_rules()
-    return given

@@ -26,7 +26,9 @@ from payments.resources.transactions import CHARGE_ATTEMPT, TRANSACTION
 from payments.transactions.errors import NoToken, NoWay
 from payments.transactions.models import (
     AUTHORISATION_ENDS,
+    CARD_QUEUE,
     CHARGE,
+    OF_ATTEMPT,
     QUEUE,
     Acting,
     CardFacts,
@@ -281,7 +283,11 @@ class Charging:
         told: Values = {"failureReason": {"id": reason.id}, "userFailureMessage": reason.message}
         failed: Values = {**told, "failedOn": stamp(clock.now())}
         charge = unit.replace(under_way.charge, told, states=("FAILED",))
-        tried = unit.replace(under_way.attempt, failed, {"processor_reference": processor_reference}, ("FAILED",))
+        beside = {"processor_reference": processor_reference}
+        if transaction.attributes.get("tokenise") and transaction.attributes.get("card"):
+            beside["card"] = transaction.attributes["card"]  # was kept for good, to no purpose
+            unit.later(CARD_QUEUE, OF_ATTEMPT, clock.epoch(), under_way.attempt.id)
+        tried = unit.replace(under_way.attempt, failed, beside, ("FAILED",))
         self._end_work(unit, transaction)
         ended = {"charge": None, "attempt": None, "card": None, "waits_for_buyer": None}
         if _may_try_again(transaction, charge):

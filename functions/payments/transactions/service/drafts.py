@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from payments import amounts, line_items, states
@@ -15,7 +16,7 @@ from payments.engine.errors import StateInvalid
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
 from payments.engine.service import Change, Hooks, ResourceService
-from payments.resources.transactions import TRANSACTION_GROUP, TRANSACTION_LINE_ITEM_VERSION
+from payments.resources.transactions import TRANSACTION, TRANSACTION_GROUP, TRANSACTION_LINE_ITEM_VERSION
 from payments.transactions.models import (
     AUTHORISATION_ENDS,
     AUTHORISATION_HOURS,
@@ -25,7 +26,7 @@ from payments.transactions.models import (
     is_under_way,
 )
 from payments.units import UnitOfWork
-from tollgate import clock
+from tollgate import clock, ids
 
 _DEFAULTS: Values = {
     "autoConfirmationEnabled": True,
@@ -54,27 +55,13 @@ class DraftHooks(Hooks):
     """What creating and changing a transaction involve."""
 
     def creating(self, change: Change) -> None:
-        now = clock.now()
         change.values = {**_DEFAULTS, **change.values}
         currency = amounts.require_currency(change.values.get("currency"), "currency")
         unit = _unit(change)
-        group = unit.insert(
-            TRANSACTION_GROUP,
-            {"state": "PENDING", "beginDate": stamp(now), "customerId": change.values.get("customerId")},
-        )
-        due = now + timedelta(hours=AUTHORISATION_HOURS)
         _set_lines(change, unit, change.values["lineItems"], currency)
-        change.values.update(
-            state="PENDING",
-            completedAmount=amounts.amount(0, currency),
-            refundedAmount=amounts.amount(0, currency),
-            createdBy=change.context.user_id,
-            group={"id": group.id},
-            authorizationTimeoutOn=stamp(due),
-            endOfLife=stamp(now + timedelta(days=365 * END_OF_LIFE_YEARS)),
-        )
-        change.attributes.update(begun=stamp(now), ends=epoch_of(due), completed=0, refunded=0)
-        unit.later(QUEUE, AUTHORISATION_ENDS, epoch_of(due), change.id)
+        values, attributes = beginning(unit, change.id, change.context.user_id, change.values)
+        change.values.update(values)
+        change.attributes.update(attributes)
         unit.announce(Entity(change.resource, change.scope, change.id, 2, change.values))
 
     def updating(self, change: Change) -> None:
@@ -86,10 +73,44 @@ class DraftHooks(Hooks):
         if given is None and "lineItems" in change.values:
             raise line_items.LineItemsInvalid.at("lineItems", "must not be cleared")
         lines = before.values.get("lineItems") if given is None and "currency" in change.values else given
-        if lines is not None:
-            _set_lines(change, _unit(change), lines, amounts.require_currency(currency, "currency"))
+        if given is not None or lines:
+            _set_lines(change, _unit(change), lines or [], amounts.require_currency(currency, "currency"))
         elif "currency" in change.values:
             amounts.require_currency(currency, "currency")
+
+
+def beginning(unit: UnitOfWork, number: int, user_id: int | None, values: Values) -> tuple[Values, dict[str, Any]]:
+    """What every transaction begins with, as properties and attributes; its group and its time come with it."""
+    now = clock.now()
+    due = now + timedelta(hours=AUTHORISATION_HOURS)
+    group = unit.insert(
+        TRANSACTION_GROUP, {"state": "PENDING", "beginDate": stamp(now), "customerId": values.get("customerId")}
+    )
+    unit.later(QUEUE, AUTHORISATION_ENDS, epoch_of(due), number)
+    zero = amounts.amount(0, values["currency"]) if values.get("currency") else Decimal(0)
+    return {
+        "state": "PENDING",
+        "completedAmount": zero,
+        "refundedAmount": zero,
+        "createdBy": user_id,
+        "group": {"id": group.id},
+        "authorizationTimeoutOn": stamp(due),
+        "endOfLife": stamp(now + timedelta(days=365 * END_OF_LIFE_YEARS)),
+    }, {"begun": stamp(now), "ends": epoch_of(due), "completed": 0, "refunded": 0}
+
+
+def begin_for_token(unit: UnitOfWork, user_id: int | None, token: Entity) -> Entity:
+    """A transaction without a cart, whose payment gives a token a new version."""
+    number = ids.new_number(clock.now())
+    known = {name: token.values.get(name) for name in ("customerId", "customerEmailAddress", "language", "timeZone")}
+    own: Values = {
+        **_DEFAULTS, **{name: each for name, each in known.items() if each is not None},
+        "token": {"id": token.id}, "tokenizationMode": "FORCE_UPDATE", "lineItems": [],
+    }  # fmt: skip
+    values, attributes = beginning(unit, number, user_id, own)
+    made = unit.insert(TRANSACTION, {**own, **values}, {**attributes, "authorised": 0}, number=number, version=2)
+    unit.commit()
+    return made
 
 
 class ConfirmHooks(DraftHooks):

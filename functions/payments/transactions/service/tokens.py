@@ -11,7 +11,7 @@ from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
 from payments.resources.tokens import TOKEN, TOKEN_VERSION
-from payments.transactions.models import CardFacts
+from payments.transactions.models import CARD_QUEUE, OF_VERSION, CardFacts
 from payments.units import UnitOfWork
 from tollgate import clock, ids
 
@@ -45,7 +45,7 @@ def keep(unit: UnitOfWork, objects: Objects, transaction: Entity) -> Kept | None
         former = known.attributes.get("active_version")
         earlier = objects.find(TOKEN_VERSION, unit.scope, former) if former else None
         if earlier is not None and earlier.state == "ACTIVE":
-            unit.replace(earlier, {"obsoletedOn": stamp(clock.now())}, states=("OBSOLETE",))
+            retire(unit, earlier)
         version = _version(unit, known.id, transaction, card)
         return Kept(unit.replace(known, {}, {"active_version": version.id}), version)
     version_id = ids.new_number(clock.now())
@@ -65,6 +65,12 @@ def keep(unit: UnitOfWork, objects: Objects, transaction: Entity) -> Kept | None
         {"active_version": version_id},
     )
     return Kept(token, _version(unit, token.id, transaction, card, version_id))
+
+
+def retire(unit: UnitOfWork, version: Entity) -> None:
+    """Make a version obsolete; its card is forgotten."""
+    unit.replace(version, {"obsoletedOn": stamp(clock.now())}, states=("OBSOLETE",))
+    unit.later(CARD_QUEUE, OF_VERSION, clock.epoch(), version.id)
 
 
 def _version(

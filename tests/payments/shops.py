@@ -1,13 +1,11 @@
-"""Shops that are paid: a tenant per module, and what tests do again and again."""
+"""Shops that are paid: what tests of transactions, refunds and tokens do again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-
-import pytest
 
 from control.provisioning.handler import handler as provisioning
 from payments.engine import documents
@@ -115,19 +113,6 @@ def settle() -> dict[str, int]:
     return worker({}, object())
 
 
-MakeShop = Callable[[], Shop]
-
-
-@pytest.fixture(scope="module")
-def shop() -> Shop:
-    """A shop for all tests of a module; each makes its own transactions."""
-    return new_shop()
-
-
 def new_shop() -> Shop:
+    """A shop of a new tenant."""
     return Shop(merchant_of(provisioning({"action": "create_account", "name": "shop"}, object())))
-
-
-@pytest.fixture
-def new() -> MakeShop:
-    return new_shop

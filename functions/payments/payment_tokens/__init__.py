@@ -1,0 +1,1 @@
+"""Tokens: payment details on file, and their versions."""

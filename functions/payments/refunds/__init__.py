@@ -1,0 +1,1 @@
+"""Refunds: what was completed is paid back, wholly or in part."""
