@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 Kind = Literal["text", "number", "date", "ip", "texts"]
@@ -94,6 +95,11 @@ def field_at(path: object) -> Field:
     """
     if not isinstance(path, str):
         raise NoField("must be a string")
+    return _field_at(path)
+
+
+@lru_cache(maxsize=1024)
+def _field_at(path: str) -> Field:
     steps = steps_of(path)
     pattern = "".join("[]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
     if len(steps) == 2 and steps[0] == "metadata" and isinstance(steps[1], str):

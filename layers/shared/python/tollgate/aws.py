@@ -15,6 +15,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 
+from tollgate.store.direct import DirectClient
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
@@ -53,8 +55,9 @@ def _client(service: str, config: Config = _CONFIG) -> Any:
 
 @functools.cache
 def dynamodb() -> DynamoDBClient:
-    """A DynamoDB client: 1 s to connect, 5 s to read, three attempts in all."""
-    return cast("DynamoDBClient", _client("dynamodb"))
+    """A DynamoDB client: 1 s to connect, 5 s to read, three attempts after a direct one (`tollgate.store.direct`)."""
+    client, credentials = _client("dynamodb"), session().get_credentials()
+    return cast("DynamoDBClient", DirectClient(client, credentials) if credentials else client)
 
 
 @functools.cache
