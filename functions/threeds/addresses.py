@@ -1,18 +1,13 @@
-"""Where this deployment is reached: by the directory server, by the cardholder's browser, and in a sandbox by itself.
-
-The template's BaseUrl decides where it is given. Otherwise the address is the one that the gateway was called at, which
-the gateway has checked; a template cannot name it, since functions and gateway would then wait for each other.
-"""
+"""Where this deployment is reached: by the directory server, by the cardholder's browser, in a sandbox by itself."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
+from tollgate.http.origin import base_url
 
 DIRECTORY_PATH: Final = "/sandbox/3ds/directory-server"
 ACS_PATH: Final = "/sandbox/3ds/acs"
@@ -54,10 +49,7 @@ class Addresses:
 
 def addresses(configured: str, event: Mapping[str, Any]) -> Addresses:
     """The addresses as the template gives them, or as the gateway was called."""
-    if configured:
-        return Addresses(configured.rstrip("/"))
-    host = str(event["requestContext"].get("domainName") or event.get("headers", {}).get("host", ""))
-    return Addresses(f"https://{host if _HOST.fullmatch(host) else 'localhost'}")
+    return Addresses(base_url(configured, event))
 
 
 def origin(url: str) -> str:

@@ -180,6 +180,8 @@ def close_challenge(request: Request) -> Answer:
         raise Invalid.at("$.cres", "is required")
     record = _challenges.come_back(request.parameters["session_id"], cres)
     request.notes |= {"authentication_id": record.id, "outcome": record.status}
+    if record.return_url is not None:
+        return Answer(303, headers={"location": record.return_url, "referrer-policy": "no-referrer"})
     title, text = _OUTCOMES[record.status]
     return _pages.show(title, f"<p>{text}</p>")
 

@@ -107,6 +107,23 @@ class SubsequentAuthentication(RequestModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Browser:
+    """What is known of the cardholder's browser (EMV 3-D Secure, Annex A, "Browser Information"); an issuer that knows
+    more asks less often. `time_zone_offset` is UTC less local time, in minutes."""
+
+    accept_header: str | None = None
+    user_agent: str | None = None
+    language: str | None = None
+    ip: str | None = None
+    javascript_enabled: bool = False
+    java_enabled: bool | None = None
+    color_depth: int | None = None
+    screen_height: int | None = None
+    screen_width: int | None = None
+    time_zone_offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Purchase:
     """What an initial authentication is asked for, with every default filled in."""
 
@@ -201,7 +218,8 @@ class AuthenticationPage(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """A stored authentication. `version` guards every change, `due` is when the clock settles it, `session_id` is also
-    its transaction id as a 3-D Secure server."""
+    its transaction id as a 3-D Secure server. One that another family asked for has its `reference` there, and a
+    `return_url` that the cardholder's browser is sent on to."""
 
     id: str
     account_id: str
@@ -223,6 +241,8 @@ class Authentication:
     recurring_frequency: int | None = None
     number_of_installments: int | None = None
     original_authentication: str | None = None
+    reference: str | None = None
+    return_url: str | None = None
     due: str | None = None
     ds_transaction_id: str | None = None
     acs_transaction_id: str | None = None

@@ -114,7 +114,10 @@ class AuthenticationRepository:
 
     def insert(self, transaction: Transaction, slot: Slot, record: Authentication) -> None:
         """A new authentication, listed, to be found by its session, and in the order of what is due."""
-        transaction.put(self._table, _to_item(record), condition="attribute_not_exists(pk)")
+        transaction.put(
+            self._table, _to_item(record),
+            condition="attribute_not_exists(pk)", refusal=lambda _: AuthenticationChanged(),
+        )  # fmt: skip
         transaction.put(
             self._table,
             {"pk": f"SESSION#{record.session_id}", "sk": "#", "account_id": record.account_id, "id": record.id},

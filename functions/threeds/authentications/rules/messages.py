@@ -1,8 +1,8 @@
 """From an authentication to the messages that ask for it: AReq of both kinds, and CReq. Pure.
 
-Sources: EMV 3-D Secure core specification 2.2, Annex A; the platform's mapping of preferences and types onto it. The
-reference's request knows nothing of the browser, so the browser's elements are neutral ones, and a page of the access
-control server finds out for itself.
+Sources: EMV 3-D Secure core specification 2.2, Annex A; the platform's mapping of preferences and types onto it. Where
+nothing is known of the browser, as from the reference's request, its elements are neutral ones, and a page of the
+access control server finds out for itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from threeds.addresses import Addresses
 from threeds.authentications.models import (
     Authentication,
     AuthenticationType,
+    Browser,
     CardOnFile,
     ChallengePreference,
     Prior,
@@ -50,6 +51,10 @@ _PRIOR_MOMENT: Final = "%Y%m%d%H%M"
 _SHORTEST_NAME: Final = 2
 _LONGEST_CARDHOLDER_NAME: Final = 45
 _LONGEST_NAME: Final = 40
+_LONGEST_HEADER: Final = 2048
+_LONGEST_LANGUAGE: Final = 8
+_COLOR_DEPTHS: Final = (48, 32, 24, 16, 15, 8, 4, 1)
+_UNKNOWN_BROWSER: Final = Browser()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,14 @@ class Parties:
 
 
 def authentication_request(
-    record: Authentication, parties: Parties, addresses: Addresses, prior: Prior | None = None
-) -> Message:
+    record: Authentication, parties: Parties, addresses: Addresses, prior: Prior | None = None,
+    browser: Browser | None = None,
+) -> Message:  # fmt: skip
     """The AReq. It holds the account number: it goes to the directory server and nowhere else."""
-    channel = _requestor_initiated(record, prior) if prior else _browser(record, addresses)
+    if prior is not None:
+        channel = _requestor_initiated(record, prior)
+    else:
+        channel = _browser(record, addresses, browser or _UNKNOWN_BROWSER)
     message = {
         "messageType": "AReq",
         "messageVersion": emv.VERSION,
@@ -150,20 +159,36 @@ def _purchase(record: Authentication) -> dict[str, Any]:
     }
 
 
-def _browser(record: Authentication, addresses: Addresses) -> dict[str, Any]:
+def _browser(record: Authentication, addresses: Addresses, browser: Browser) -> dict[str, Any]:
+    waits = record.return_url is None  # who is in a checkout is asked there or not at all
     return {
         "deviceChannel": emv.BROWSER,
         "threeDSRequestorAuthenticationInd": _AUTHENTICATION_INDICATORS[record.type],
         "threeDSRequestorChallengeInd": _CHALLENGE_INDICATORS[record.challenge_preference or "NO_PREFERENCE"],
-        "threeDSRequestorDecReqInd": "Y",
-        "threeDSRequestorDecMaxTime": f"{MOST_DECOUPLED_MINUTES:05d}",
+        "threeDSRequestorDecReqInd": "Y" if waits else "N",
+        "threeDSRequestorDecMaxTime": f"{MOST_DECOUPLED_MINUTES:05d}" if waits else None,
         "threeDSCompInd": "U",
         "notificationURL": addresses.challenge(record.session_id),
-        "browserAcceptHeader": "text/html",
-        "browserJavascriptEnabled": False,
-        "browserLanguage": "en",
-        "browserUserAgent": "unknown",
+        "browserAcceptHeader": (browser.accept_header or "text/html")[:_LONGEST_HEADER],
+        "browserIP": browser.ip,
+        "browserJavascriptEnabled": browser.javascript_enabled,
+        "browserLanguage": (browser.language or "en")[:_LONGEST_LANGUAGE],
+        "browserUserAgent": (browser.user_agent or "unknown")[:_LONGEST_HEADER],
+        **(_by_script(browser) if browser.javascript_enabled else {}),
     }
+
+
+def _by_script(browser: Browser) -> dict[str, Any]:
+    """What only a script can tell."""
+    depth = next((each for each in _COLOR_DEPTHS if each <= (browser.color_depth or 0)), None)
+    measured = {
+        "browserColorDepth": depth,
+        "browserScreenHeight": browser.screen_height,
+        "browserScreenWidth": browser.screen_width,
+        "browserTZ": browser.time_zone_offset,
+    }
+    texts = {name: str(value) for name, value in measured.items() if value is not None}
+    return {"browserJavaEnabled": browser.java_enabled, **texts}
 
 
 def _requestor_initiated(record: Authentication, prior: Prior) -> dict[str, Any]:

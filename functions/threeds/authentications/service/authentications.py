@@ -18,6 +18,7 @@ from threeds.authentications.models import (
     SUBSEQUENT_OF,
     Authentication,
     AuthenticationView,
+    Browser,
     CardOnFile,
     FailureDetail,
     Prior,
@@ -35,7 +36,7 @@ from threeds.authentications.service.settlement import Settlement
 from tollgate import clock, ids
 from tollgate.errors import Contended, Invalid
 from tollgate.http.message import encode
-from tollgate.store.idempotency import Once
+from tollgate.store.idempotency import NOT_CLAIMED, Once
 from tollgate.store.listing import Page, Selection, Slot
 
 _ATTEMPTS = 5
@@ -55,6 +56,18 @@ class _Turn:
 
     series: Series
     prior: Prior
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """For whom another family asks: under which id (of its own making), by which reference, for which requestor, with
+    which browser, and where that browser is sent on to."""
+
+    id: str
+    reference: str
+    requestor: Requestor
+    return_url: str
+    browser: Browser
 
 
 class AuthenticationService:
@@ -104,8 +117,35 @@ class AuthenticationService:
         slot = self._repository.allocate(account_id)
         record = _initial(account_id, purchase, card, merchant, slot, endpoints)
         if problem is not None or merchant is None:
-            return self._refuse(record, slot, problem or eligibility.NO_MERCHANT, once)
-        return self._send(record, slot, self._parties(record, card, merchant), endpoints, once)
+            return view(self._refuse(record, slot, problem or eligibility.NO_MERCHANT, once))
+        return view(self._send(record, slot, self._parties(record, card, merchant), endpoints, once))
+
+    def authenticate_payer(
+        self, account_id: str, purchase: Purchase, checkout: Checkout, endpoints: Endpoints
+    ) -> Authentication:
+        """Authenticate who pays in a checkout of another family. Asked again under the same id, it is what became of
+        the first time.
+
+        Raises:
+            TokenNotFound: not there, or another account's; nothing was sent.
+        """
+        known = self._repository.find(account_id, checkout.id)
+        if known is not None:
+            return known
+        card = self._vault.find_card(account_id, purchase.token_id)
+        slot = self._repository.allocate(account_id)
+        record = replace(
+            _initial(account_id, purchase, card, None, slot, endpoints),
+            id=checkout.id, reference=checkout.reference, return_url=checkout.return_url,
+        )  # fmt: skip
+        problem = eligibility.merchant_problem(checkout.requestor, card.scheme) or _directory_problem(endpoints)
+        try:
+            if problem is not None:
+                return self._refuse(record, slot, problem, NOT_CLAIMED)
+            parties = self._parties(record, card, checkout.requestor)
+            return self._send(record, slot, parties, endpoints, NOT_CLAIMED, browser=checkout.browser)
+        except AuthenticationChanged:  # the same one was asked for at the same moment
+            return self.require(account_id, checkout.id)
 
     def authenticate_again(
         self, account_id: str, wanted: SubsequentAuthentication, endpoints: Endpoints, once: Once
@@ -142,21 +182,20 @@ class AuthenticationService:
         slot = self._repository.allocate(account_id)
         record = _subsequent(original, wanted, slot)
         if problem is not None or series is None or card is None or merchant is None:
-            return self._refuse(record, slot, problem or eligibility.NO_TOKEN, once)
+            return view(self._refuse(record, slot, problem or eligibility.NO_TOKEN, once))
         turn = _Turn(series, _prior(original))
-        return self._send(record, slot, self._parties(record, card, merchant), endpoints, once, turn)
+        return view(self._send(record, slot, self._parties(record, card, merchant), endpoints, once, turn))
 
-    def _refuse(self, record: Authentication, slot: Slot, why: FailureDetail, once: Once) -> AuthenticationView:
+    def _refuse(self, record: Authentication, slot: Slot, why: FailureDetail, once: Once) -> Authentication:
         """Record an authentication that is not asked for."""
         now = outcomes.stamp(clock.now())
         refused = replace(record, status="FAILED", step="finished", failures=(why,), finished_at=now, due=None)
-        answer = view(refused)
         transaction = self._repository.begin()
-        once.remember(transaction, encode(answer))
+        once.remember(transaction, encode(view(refused)))
         self._repository.insert(transaction, slot, refused)
         self._settlement.announce(transaction, refused)
         transaction.commit()
-        return answer
+        return refused
 
     def _send(
         self,
@@ -166,7 +205,9 @@ class AuthenticationService:
         endpoints: Endpoints,
         once: Once,
         turn: _Turn | None = None,
-    ) -> AuthenticationView:
+        *,
+        browser: Browser | None = None,
+    ) -> Authentication:
         """Record as sent, send, and settle by what comes back."""
         transaction = self._repository.begin()
         begin_attempt(once, transaction, record)
@@ -175,9 +216,9 @@ class AuthenticationService:
             self._repository.take_turn(transaction, turn.series, record)
         transaction.commit()
         prior = turn.prior if turn else None
-        request = messages.authentication_request(record, parties, endpoints.addresses, prior)
+        request = messages.authentication_request(record, parties, endpoints.addresses, prior, browser)
         reply = self._directory.authenticate(endpoints.directory, request)
-        return view(self._settlement.move(record, _meaning(reply), once))
+        return self._settlement.move(record, _meaning(reply), once)
 
     # ------------------------------------------------------------------ parts
 
