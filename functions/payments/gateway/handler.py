@@ -24,7 +24,7 @@ _transactions = Transactions.of(_settings.payments_table, _settings.acquiring_fu
 _engine = Engine(_transactions.objects)
 
 ROUTES = (
-    *transactions.routes(_engine, _transactions),
+    *transactions.routes(_engine, _transactions, _settings),
     *refunds.routes(_engine, refunding_of(_transactions)),
     *payment_tokens.routes(_engine, _transactions),
     *configurations.routes(_engine),

@@ -33,7 +33,7 @@ class WorkerSettings(Settings):
 _settings = config.load(WorkerSettings)
 _journal = Journal("payment-settlement", _settings.log_level)
 _transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function)
-_duties = (_transactions.settling, refunding_of(_transactions), _transactions.forgetting)
+_duties = (_transactions.settling, refunding_of(_transactions), _transactions.forgetting, _transactions.invoices)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:

@@ -25,6 +25,8 @@ AUTHORISATION_ENDS: Final = "authorisation-ends"
 COMPLETION_ENDS: Final = "completion-ends"
 """Kinds of work."""
 
+INVOICE_QUEUE: Final = "invoices"
+INVOICE_DUE: Final = "due"
 CARD_QUEUE: Final = "cards"
 OF_VERSION: Final = "version"
 OF_ATTEMPT: Final = "attempt"

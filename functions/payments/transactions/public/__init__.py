@@ -32,6 +32,7 @@ from payments.transactions.service.charging import Attempt, Charging, Intent
 from payments.transactions.service.completing import Completing
 from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts, begin_for_token
 from payments.transactions.service.forgetting import Forgetting
+from payments.transactions.service.invoices import Invoices
 from payments.transactions.service.settling import Settling
 from payments.transactions.service.tokens import retire
 from payments.units import UnitOfWork
@@ -59,9 +60,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PayingSettings(PaymentsSettings):
-    """What a function needs that moves money: `ACQUIRING_FUNCTION`, and leave to invoke it."""
+    """What a function needs that moves money: `ACQUIRING_FUNCTION`, and leave to invoke it; `BASE_URL`, which is empty
+    where the gateway's own address is good for buyers."""
 
     acquiring_function: str
+    base_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Transactions:
     completing: Completing
     settling: Settling
     forgetting: Forgetting
+    invoices: Invoices
     drafts: Drafts
     confirming: Drafts
 
@@ -88,9 +92,10 @@ class Transactions:
         completing = Completing(objects, repository, acquiring)
         settling = Settling(objects, repository, acquiring, charging, completing)
         drafts, confirming = (Drafts(TRANSACTION, objects, hooks) for hooks in (DraftHooks(), ConfirmHooks()))
-        forgetting = Forgetting(objects, repository, acquiring)
+        forgetting, invoices = Forgetting(objects, repository, acquiring), Invoices(objects, repository)
         return cls(
-            objects, repository, acquiring, routing, charging, completing, settling, forgetting, drafts, confirming
+            objects, repository, acquiring, routing, charging, completing, settling, forgetting, invoices, drafts,
+            confirming,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ for any group

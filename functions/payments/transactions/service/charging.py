@@ -15,6 +15,7 @@ from typing import Any
 from payments import failure_reasons
 from payments.acquiring import Acquiring, CardGone, Outcome
 from payments.configurations.public import Route, Routing
+from payments.connectors import CONNECTORS
 from payments.engine.errors import StateInvalid, VersionConflict
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
@@ -34,6 +35,7 @@ from payments.transactions.models import (
     CardFacts,
     currency_of,
     is_under_way,
+    moment_of_epoch,
 )
 from payments.transactions.service import fulfilment, tokens
 from payments.transactions.service.drafts import confirmation, end_group, steps_to_processing
@@ -57,6 +59,9 @@ class Intent:
     merchant_initiated: bool = False
     token_version: int | None = None
     tokenise: bool = False
+    redirection_url: str | None = None
+    """Where the buyer has to go first, who has until `waits_until` (seconds since 1970) to do so."""
+    waits_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ class Charging:
         version_id = token.attributes.get("active_version")
         version = self._objects.find(TOKEN_VERSION, acting.scope, version_id) if version_id else None
         card = CardFacts.read(version.attributes.get("card")) if version else None
-        if version is None or card is None:
+        if version is None or version.state != "ACTIVE" or card is None:
             raise NoToken("The token has no active version yet")
         route = self._routing.find(acting.scope, configuration=version.link("paymentConnectorConfiguration"))
         route = route or self.way(acting, transaction, None)
@@ -138,6 +143,13 @@ class Charging:
         if transaction.link("token") is not None:
             return self.intent_of_token(acting, transaction)
         return Intent(self.way(acting, transaction, None, cards=False), charge_type="SYNCHRONOUS")
+
+    def intent_under_way(self, transaction: Entity, authentication: Mapping[str, Any] | None) -> Intent:
+        """How the payment under way of a transaction is made, once its buyer is authenticated."""
+        kept = transaction.attributes
+        configuration = transaction.link("paymentConnectorConfiguration") or 0
+        route = Route(configuration, kept["method"], CONNECTORS[kept["connector"]])
+        return Intent(route, CardFacts.read(kept["card"]), authentication=authentication)
 
     # ------------------------------------------------------------------ paying
 
@@ -179,6 +191,14 @@ class Charging:
         if outcome.status == "declined":
             return self.fail(acting, attempt, failure_reasons.reason(outcome.reason), outcome.processor_reference)
         return self._ended(acting, attempt, lambda under_way: self._succeed(acting, under_way, outcome))
+
+    def give_up(self, acting: Acting, attempt: Attempt, reason: FailureReason) -> Attempt:
+        """End a payment that was not sent, if it still is as it was read.
+
+        Raises:
+            VersionConflict: it is not.
+        """
+        return self._fail(acting, attempt, reason, None)
 
     def fail(
         self, acting: Acting, attempt: Attempt, reason: FailureReason, processor_reference: str | None = None
@@ -239,6 +259,8 @@ class Charging:
                 "customersPresence": intent.presence or before.values.get("customersPresence"),
                 "initializingTokenVersion": intent.tokenise, "labels": _labels(intent.card),
                 "tokenVersion": {"id": intent.token_version} if intent.token_version else None,
+                "redirectionUrl": intent.redirection_url,
+                "timeoutOn": stamp(moment_of_epoch(intent.waits_until)) if intent.waits_until else None,
             },
         )  # fmt: skip
         values: Values = {
@@ -248,7 +270,8 @@ class Charging:
         }  # fmt: skip
         kept = {
             "charge": charge.id, "attempt": attempt.id, "reference": ids.new_uuid(), "due": due, "asked": 0,
-            "connector": intent.route.connector.id, "card": intent.card.stored() if intent.card else None,
+            "connector": intent.route.connector.id, "method": intent.route.method_configuration_id,
+            "card": intent.card.stored() if intent.card else None,
             "tokenise": intent.tokenise, **attributes,
         }  # fmt: skip
         transaction = unit.replace(before, values, kept, steps)
@@ -289,7 +312,7 @@ class Charging:
             unit.later(CARD_QUEUE, OF_ATTEMPT, clock.epoch(), under_way.attempt.id)
         tried = unit.replace(under_way.attempt, failed, beside, ("FAILED",))
         self._end_work(unit, transaction)
-        ended = {"charge": None, "attempt": None, "card": None, "waits_for_buyer": None}
+        ended = {"charge": None, "attempt": None, "card": None, "waits_for_buyer": None, "authentication": None}
         if _may_try_again(transaction, charge):
             after = unit.replace(transaction, {"userFailureMessage": reason.message}, ended)
             unit.later(QUEUE, AUTHORISATION_ENDS, transaction.attributes["ends"], transaction.id)

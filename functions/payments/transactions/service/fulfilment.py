@@ -20,6 +20,8 @@ from payments.resources.transactions import DELIVERY_INDICATION, TRANSACTION_COM
 from payments.transactions.models import (
     COMPLETION_DAYS,
     COMPLETION_ENDS,
+    INVOICE_DUE,
+    INVOICE_QUEUE,
     QUEUE,
     Acting,
     currency_of,
@@ -112,6 +114,7 @@ def add_invoice(unit: UnitOfWork, transaction: Entity, completion: Entity, taken
     connector = CONNECTORS.get(transaction.attributes.get("connector", 0))
     now = clock.now()
     is_open = connector is not None and not connector.takes_cards and total > 0
+    due = now + timedelta(days=PAYMENT_DAYS if is_open else 0)
     values: Values = {
         **_inherited(transaction),
         "linkedTransaction": transaction.id,
@@ -124,10 +127,13 @@ def add_invoice(unit: UnitOfWork, transaction: Entity, completion: Entity, taken
         "environment": transaction.values.get("environment"),
         "merchantReference": completion.values.get("invoiceMerchantReference"),
         "state": "OPEN" if is_open else "PAID" if total else "NOT_APPLICABLE",
-        "dueOn": stamp(now + timedelta(days=PAYMENT_DAYS if is_open else 0)),
+        "dueOn": stamp(due),
         "paidOn": None if is_open or not total else stamp(now),
     }
-    return unit.insert(TRANSACTION_INVOICE, values, {"currency": currency})
+    made = unit.insert(TRANSACTION_INVOICE, values, {"currency": currency, "due": epoch_of(due)})
+    if is_open:
+        unit.later(INVOICE_QUEUE, INVOICE_DUE, epoch_of(due), made.id)
+    return made
 
 
 def reach(unit: UnitOfWork, transaction: Entity, target: str) -> Entity:
