@@ -19,6 +19,7 @@ from payments.engine.models import Context, Entity
 from payments.engine.repository import Objects
 from payments.engine.service import Made
 from payments.resources.transactions import CHARGE, TRANSACTION
+from payments.transactions.errors import CredentialsInvalid
 from payments.transactions.models import (
     DONE,
     Acting,
@@ -28,6 +29,7 @@ from payments.transactions.models import (
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
+from payments.transactions.service.access import Credentials, page_url
 from payments.transactions.service.charging import Attempt, Charging, Intent
 from payments.transactions.service.completing import Completing
 from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts, begin_for_token
@@ -47,6 +49,8 @@ __all__ = [
     "Attempt",
     "CardFacts",
     "Charging",
+    "Credentials",
+    "CredentialsInvalid",
     "Intent",
     "PayingSettings",
     "TransactionRepository",
@@ -54,6 +58,7 @@ __all__ = [
     "completed_lines",
     "currency_of",
     "operation_reference",
+    "page_url",
     "retire",
 ]
 
