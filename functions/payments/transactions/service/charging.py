@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from payments import failure_reasons
@@ -35,7 +36,6 @@ from payments.transactions.models import (
     CardFacts,
     currency_of,
     is_under_way,
-    moment_of_epoch,
 )
 from payments.transactions.service import fulfilment, tokens
 from payments.transactions.service.drafts import confirmation, end_group, steps_to_processing
@@ -260,7 +260,7 @@ class Charging:
                 "initializingTokenVersion": intent.tokenise, "labels": _labels(intent.card),
                 "tokenVersion": {"id": intent.token_version} if intent.token_version else None,
                 "redirectionUrl": intent.redirection_url,
-                "timeoutOn": stamp(moment_of_epoch(intent.waits_until)) if intent.waits_until else None,
+                "timeoutOn": _stamped(intent.waits_until),
             },
         )  # fmt: skip
         values: Values = {
@@ -335,6 +335,10 @@ def _may_try_again(transaction: Entity, charge: Entity) -> bool:
     return is_there and bool(transaction.values.get("chargeRetryEnabled")) and transaction.attributes["ends"] > (
         clock.epoch()
     )  # fmt: skip
+
+
+def _stamped(epoch: int | None) -> str | None:
+    return None if epoch is None else stamp(datetime.fromtimestamp(epoch, UTC))
 
 
 def _inherited(transaction: Entity) -> Values:
