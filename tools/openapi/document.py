@@ -128,10 +128,15 @@ class Document:
         failure = {
             "description": "Failure",
             "headers": self._headers(),
-            "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Error")}}},
+            "content": {"application/json": {"schema": self._refusal(route)}},
         }
         codes = {str(code): failure for code in route.failures}
         return {str(route.status): success, **codes, "default": failure}
+
+    def _refusal(self, route: Route) -> Schema:
+        if route.refusal is not None:
+            return self._schema(route.refusal, "serialization")
+        return {"$ref": _REFERENCE.format(model="Error")}
 
     def _headers(self) -> dict[str, Any]:
         return {name: dict(schema) for name, schema in self._family.headers.items()}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from control.oauth.errors import InvalidClient, TokenRefused, invalid_request, unsupported_grant_type
-from control.oauth.models import TOKEN_REQUEST, TokenView
+from control.oauth.models import TOKEN_REQUEST, RefusalView, TokenView
 from control.oauth.repository import ClientRepository
 from control.oauth.service import TokenService
 from tollgate import aws, config
@@ -125,7 +125,8 @@ def _form(request: Request) -> dict[str, str]:
 ROUTES = (
     Route(
         "POST", "/oauth2/token", request_token, "Request an access token", frozenset({"client"}), body=TOKEN_REQUEST,
-        answer=TokenView, failures=(400, 401), tag="OAuth 2.0", body_media_type="application/x-www-form-urlencoded",
+        answer=TokenView, failures=(400, 401), refusal=RefusalView, tag="OAuth 2.0",
+        body_media_type="application/x-www-form-urlencoded",
         description="Client credentials (RFC 6749, 4.4). Errors are `{error, error_description}`.",
     ),
 )  # fmt: skip

@@ -26,6 +26,13 @@ class TokenView(TypedDict):
     scope: str
 
 
+class RefusalView(TypedDict):
+    """An error of the token endpoint (RFC 6749, 5.2)."""
+
+    error: str
+    error_description: str
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """A client as provisioned: the digests of the secrets that count now."""

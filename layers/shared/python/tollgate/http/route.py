@@ -19,9 +19,9 @@ class Route:
     """One operation of an API.
 
     Shapes: `body` (a pydantic model or a TypedDict) and `query` are what the endpoint reads, `answer` is what it says
-    on success (a TypedDict, a pydantic model, or None for no content), `headers` are further request headers as name →
-    (required, schema, description). `access` names the credentials that the dialect accepts here; empty means none is
-    needed. `permission` and `scope` are what a family's authenticator demands beyond a credential, in the family's own
+    on success (a TypedDict, a pydantic model, or None for no content), `refusal` what it says otherwise where that is
+    not the family's error, `headers` are further request headers as name → (required, schema, description). `access`
+    names the credentials that the dialect accepts here; empty means none is needed. `permission` and `scope` are what a family's authenticator demands beyond a credential, in the family's own
     words. `operation` names the operation where the endpoint's own name cannot, as one endpoint serves many.
     """
 
@@ -39,6 +39,7 @@ class Route:
     media_type: str = "application/json"
     idempotent: bool = False
     failures: Sequence[int] = ()
+    refusal: Any = None
     headers: Mapping[str, tuple[bool, Mapping[str, Any], str]] = field(default_factory=dict)
     tag: str = ""
     description: str = ""
