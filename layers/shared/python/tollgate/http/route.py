@@ -21,8 +21,9 @@ class Route:
     Shapes: `body` (a pydantic model or a TypedDict) and `query` are what the endpoint reads, `answer` is what it says
     on success (a TypedDict, a pydantic model, or None for no content), `refusal` what it says otherwise where that is
     not the family's error, `headers` are further request headers as name → (required, schema, description). `access`
-    names the credentials that the dialect accepts here; empty means none is needed. `permission` and `scope` are what a family's authenticator demands beyond a credential, in the family's own
-    words. `operation` names the operation where the endpoint's own name cannot, as one endpoint serves many.
+    names the credentials that the dialect accepts here; empty means none is needed. `permission` and `scope` are what a
+    family's authenticator demands beyond a credential, in the family's own words. `operation` names the operation where
+    the endpoint's own name cannot, as one endpoint serves many.
     """
 
     method: str
