@@ -40,12 +40,14 @@ class Authentication:
     eci: str | None
     value: str | None = field(default=None, repr=False)
     ds_transaction_id: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing asked of an acquirer. `parent` is the reference of the authorisation that it belongs to; `capture` has
-    an authorisation captured in full at once."""
+    an authorisation captured in full at once; after a `final` capture there will be no other. `credential` names the
+    merchant's access to the acquirer, where it needs one: an authorisation's, and that of all that belongs to it."""
 
     account_id: str
     kind: Kind
@@ -56,6 +58,8 @@ class Operation:
     authentication: Authentication | None = None
     merchant_initiated: bool = False
     capture: bool = False
+    final: bool = False
+    credential: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,12 @@ class UnknownConnector(Invalid):
     """No acquirer of this name is connected to this deployment."""
 
     default_message = "The connector is not available in this deployment"
+
+
+class NotConnected(Invalid):
+    """The acquirer asks who the merchant is, and no (valid) credential of this name is known."""
+
+    default_message = "The processor configuration has no valid credential"
 
 
 class OperationUnknown(NotFound):
@@ -105,4 +115,21 @@ class Acquirer(Protocol):
         Raises:
             OperationUnknown: it never arrived, and will not.
         """
+        ...
+
+
+class Connectable(Acquirer, Protocol):
+    """An acquirer that asks who the merchant is."""
+
+    def connect(self, account_id: str, credential: str, secret: str) -> None:
+        """Keep a merchant's access, sealed, once the acquirer has taken it; a later one replaces it.
+
+        Raises:
+            NotConnected: the acquirer refused it.
+            Upstream: the acquirer did not answer; nothing was kept.
+        """
+        ...
+
+    def disconnect(self, account_id: str, credential: str) -> None:
+        """Forget it. What was authorised under it can be captured, voided and refunded no more."""
         ...

@@ -38,6 +38,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result
         ("threeds.authentications", "vault.tokens"),  # an AReq carries the card behind a token
         ("vault.acquiring", "vault.acquirer_simulator"),  # the acquirer of a sandbox
+        ("vault.acquiring", "vault.acquirer_stripe"),  # the acquirer of merchants who have a contract there
         ("vault.acquiring", "vault.tokens"),  # what is charged is the card behind a token
         ("vault.forward", "vault.tokens"),  # the proxy fills in the card behind a token
         ("vault.imports", "vault.tokens"),  # rows of another vault become tokens

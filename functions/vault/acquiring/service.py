@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from vault.acquirers import Acquirer, CardOnFile, Operation, Outcome, UnknownConnector
+from vault.acquirers import Acquirer, CardOnFile, Connectable, Operation, Outcome, UnknownConnector
 from vault.cards import Card
 from vault.tokens.public import NewCard, Token, TokenService
 
@@ -21,9 +21,12 @@ ONE_PAYMENT: Final = timedelta(hours=24)
 class AcquiringService:
     """Use cases of the door."""
 
-    def __init__(self, tokens: TokenService, acquirers: Mapping[str, Acquirer]) -> None:
+    def __init__(
+        self, tokens: TokenService, acquirers: Mapping[str, Acquirer], connectable: Mapping[str, Connectable]
+    ) -> None:
         self._tokens = tokens
         self._acquirers = acquirers
+        self._connectable = connectable
 
     def keep(self, account_id: str, card: Card, *, lasting: bool) -> Token:
         """A token for a card; one that is not lasting ends by itself."""
@@ -73,6 +76,24 @@ class AcquiringService:
             OperationUnknown: the acquirer never heard of it.
         """
         return self._acquirer(connector).ask(account_id, reference)
+
+    def connect(self, connector: str, account_id: str, credential: str, secret: str) -> None:
+        """Keep a merchant's access to an acquirer.
+
+        Raises:
+            NotConnected: the acquirer does not take it.
+        """
+        self._one_to_connect(connector).connect(account_id, credential, secret)
+
+    def disconnect(self, connector: str, account_id: str, credential: str) -> None:
+        """Forget a merchant's access to an acquirer."""
+        self._one_to_connect(connector).disconnect(account_id, credential)
+
+    def _one_to_connect(self, connector: str) -> Connectable:
+        found = self._connectable.get(connector)
+        if found is None:
+            raise UnknownConnector
+        return found
 
     def _acquirer(self, connector: str) -> Acquirer:
         found = self._acquirers.get(connector)

@@ -9,29 +9,44 @@ business.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tollgate import clock, config, sandbox_clock
+from tollgate import aws, clock, config, sandbox_clock
+from tollgate.egress import Egress
 from tollgate.errors import Failure, Invalid, Malformed
 from tollgate.log import Journal
+from tollgate.store.table import Table
 from vault import cards
 from vault.acquirer_simulator.public import simulated_acquirer
+from vault.acquirer_stripe.public import StripeConnector
 from vault.acquirers import KINDS, Acquirer, Authentication, Operation
 from vault.acquiring.service import AcquiringService
-from vault.tokens.public import Token, TokenSettings, tokens_of
+from vault.tokens.public import Token, TokenSettings, card_keyring, tokens_of
 
-_settings = config.load(TokenSettings)
+
+@dataclass(frozen=True)
+class AcquiringSettings(TokenSettings):
+    """`stripe_api_base` is where the Stripe API is; empty for its own address."""
+
+    stripe_api_base: str
+
+
+def compose(settings: AcquiringSettings) -> AcquiringService:
+    """The use cases of a function with these settings."""
+    keyring = card_keyring(settings)
+    egress = Egress(frozenset(settings.sandbox_allow_targets if settings.is_sandbox else ()))
+    table = Table(settings.vault_table, aws.dynamodb())
+    stripe = StripeConnector(table, keyring, egress, settings.stripe_api_base, is_sandbox=settings.is_sandbox)
+    acquirers: dict[str, Acquirer] = {"stripe": stripe}
+    if settings.is_sandbox:
+        acquirers["test"] = simulated_acquirer(settings.sandbox_table)
+    return AcquiringService(tokens_of(settings, keyring), acquirers, {"stripe": stripe})
+
+
+_settings = config.load(AcquiringSettings)
 _journal = Journal("acquiring", _settings.log_level)
-
-
-def _acquirers() -> dict[str, Acquirer]:
-    if not _settings.is_sandbox:
-        return {}
-    return {"test": simulated_acquirer(_settings.sandbox_table)}
-
-
-_service = AcquiringService(tokens_of(_settings), _acquirers())
+_service = compose(_settings)
 
 
 def keep(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +76,17 @@ def ask(event: Mapping[str, Any]) -> dict[str, Any]:
     return asdict(_service.ask(event["connector"], event["account_id"], event["reference"]))
 
 
+def connect(event: Mapping[str, Any]) -> dict[str, Any]:
+    """`secret` is the merchant's access to an acquirer, from now on to be named as `credential`."""
+    _service.connect(event["connector"], event["account_id"], event["credential"], event["secret"])
+    return {}
+
+
+def disconnect(event: Mapping[str, Any]) -> dict[str, Any]:
+    _service.disconnect(event["connector"], event["account_id"], event["credential"])
+    return {}
+
+
 _ACTIONS: Final = {
     "keep": keep,
     "describe": describe,
@@ -70,6 +96,8 @@ _ACTIONS: Final = {
     "void": carry_out,
     "refund": carry_out,
     "ask": ask,
+    "connect": connect,
+    "disconnect": disconnect,
 }
 
 
@@ -99,6 +127,8 @@ def _operation(event: Mapping[str, Any]) -> Operation:
         authentication=Authentication(**authentication) if authentication else None,
         merchant_initiated=bool(event.get("merchant_initiated")),
         capture=bool(event.get("capture")),
+        final=bool(event.get("final")),
+        credential=event.get("credential"),
     )
 
 

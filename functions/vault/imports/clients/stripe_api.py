@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import stripe
 
 from tollgate.egress import Egress, EgressFailure, TargetRefused
+from vault import stripe_http
 from vault.imports.clients.sources import Listed
 from vault.imports.errors import RowProblem, SourceBusy, SourceRefused
 from vault.imports.models import Entry
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 100
 _CALL_SECONDS: Final = 20
-_MOST_ANSWER_BYTES: Final = 4 * 1024 * 1024
-_OWN_HEADERS: Final = frozenset({"host", "connection", "content-length", "accept-encoding"})
 _REPLACED: Final = ["card_number", "card_expiry", "cardholder_name"]
 _TEMPLATE: Final = {"account_number": "", "expiry_month": "", "expiry_year": "", "cardholder_name": ""}
 _REFUSED: Final = "Stripe refused the API key or its permissions"
@@ -38,35 +37,6 @@ Capability = Callable[[str], str]
 """Makes the header value that lets one card, by its id, come in."""
 Opener = Callable[[str, str], Mapping[str, Any]]
 """Opens what the receiving endpoint sealed for the card with this id."""
-
-
-class GuardedHttp(stripe.HTTPClient):
-    """The SDK's way to the network: one request through the egress guard, no retries."""
-
-    name = "guarded"
-
-    def __init__(self, egress: Egress) -> None:
-        super().__init__()
-        self._egress = egress
-
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
-    ) -> tuple[str, int, Mapping[str, str]]:
-        body = post_data.encode() if isinstance(post_data, str) else post_data
-        sent = [(name, str(value)) for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS]
-        try:
-            answer = self._egress.request(
-                method.upper(), url, sent, body,
-                deadline_seconds=_CALL_SECONDS, max_response_bytes=_MOST_ANSWER_BYTES,
-            )  # fmt: skip
-        except TargetRefused:
-            raise SourceRefused(_UNREACHABLE) from None
-        except EgressFailure:
-            raise stripe.APIConnectionError("no answer", should_retry=False) from None  # type: ignore[no-untyped-call]
-        return answer.body.decode("utf-8", "replace"), answer.status, dict(answer.headers)
-
-    def close(self) -> None:
-        """Connections are not kept."""
 
 
 class StripeApi:
@@ -79,9 +49,7 @@ class StripeApi:
     def __init__(
         self, api_key: str, *, api_base: str, receiver_url: str, egress: Egress, capability: Capability, opener: Opener
     ) -> None:
-        self._client = stripe.StripeClient(
-            api_key, http_client=GuardedHttp(egress), base_addresses={"api": api_base}, max_network_retries=0
-        )
+        self._client = stripe_http.client(api_key, api_base, stripe_http.GuardedHttp(egress, lambda: _CALL_SECONDS))
         self._receiver_url = receiver_url
         self._capability = capability
         self._opener = opener
@@ -155,6 +123,10 @@ class StripeApi:
             raise SourceBusy(_retry_after(error.headers)) from None
         except stripe.InvalidRequestError:
             raise RowProblem("source_error", "Stripe refused to hand over the card") from None
+        except TargetRefused:
+            raise SourceRefused(_UNREACHABLE) from None
+        except EgressFailure:
+            raise SourceBusy from None
         except stripe.StripeError as error:
             if error.http_status is not None and error.http_status < 500 and error.http_status != 409:
                 raise RowProblem("source_error", "Stripe refused to hand over the card") from None
