@@ -58,7 +58,7 @@ class Shop:
         return f"S{self.merchant.space_id}"
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Response:
-        raw = None if body is None else documents.encode(body)
+        raw = options.pop("raw", None if body is None else documents.encode(body))
         headers = {"content-type": "application/json", **options.pop("headers", {})}
         return self.merchant.call(handler, method, path, raw=raw, headers=headers, **options)
 

@@ -193,9 +193,6 @@ class Refunding:
         for row in self.repository.due(QUEUE, MOST_PER_SHARD):
             yield partial(self._settle_row, row)
 
-    def count_due(self) -> int:
-        return self.repository.count_due(QUEUE, MOST_PER_SHARD)
-
     def _settle_row(self, row: Work) -> int:
         acting = Acting(row.tenant, row.scope)
         try:

@@ -40,14 +40,6 @@ class TransactionRepository:
             for item in self._table.query(work.partition(queue, shard), high=high, limit=most_per_shard):
                 yield work.from_item(queue, item)
 
-    def count_due(self, queue: str, most_per_shard: int) -> int:
-        """How much is due, up to a bound."""
-        high = work.highest(clock.epoch())
-        return sum(
-            len(self._table.query(work.partition(queue, shard), high=high, limit=most_per_shard, project=("sk",)))
-            for shard in range(SHARDS)
-        )
-
     def forget(self, row: Work) -> None:
         """Take away a row that nothing is left to do for."""
         self._table.delete(*row.key)

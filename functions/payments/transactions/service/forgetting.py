@@ -47,6 +47,3 @@ class Forgetting:
             self.repository.forget(row)
             return 1
         return 0
-
-    def count_due(self) -> int:
-        return self.repository.count_due(CARD_QUEUE, MOST_PER_SHARD)

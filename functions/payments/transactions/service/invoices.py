@@ -77,9 +77,6 @@ class Invoices:
         for row in self.repository.due(INVOICE_QUEUE, MOST_PER_SHARD):
             yield partial(self._overdue, row)
 
-    def count_due(self) -> int:
-        return self.repository.count_due(INVOICE_QUEUE, MOST_PER_SHARD)
-
     # ------------------------------------------------------------------ parts
 
     def _end(self, acting: Acting, number: int, state: str, values: Values) -> Entity:

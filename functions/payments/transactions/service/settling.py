@@ -67,9 +67,6 @@ class Settling:
         for row in self._repository.due(QUEUE, MOST_PER_SHARD):
             yield partial(self.settle, row)
 
-    def count_due(self) -> int:
-        return self._repository.count_due(QUEUE, MOST_PER_SHARD)
-
     def settle(self, row: Work) -> int:
         """One piece of work. Another writer that is first has done it."""
         acting = Acting(row.tenant, row.scope)
