@@ -35,6 +35,12 @@ class CardGone(NotFound):
     default_message = "The payment details are not available any more"
 
 
+class KeyRefused(Invalid):
+    """The acquirer does not take the merchant's key, or it is of the wrong kind for this deployment."""
+
+    default_message = "The processor does not accept the key"
+
+
 class OperationUnknown(NotFound):
     """The acquirer never heard of the operation."""
 
@@ -95,10 +101,40 @@ class Acquiring:
         """Destroy a card; one that is gone already is no fault."""
         self._invoke({"action": "forget", "account_id": tenant, "token_id": token_id})
 
+    # ------------------------------------------------------------------ merchants
+
+    def connect(self, tenant: str, connector: str, credential: str, secret: str) -> None:
+        """Hand over a merchant's key to an acquirer, from now on to be named as `credential`. It is kept over there.
+
+        Raises:
+            KeyRefused: the acquirer does not take it.
+            Unavailable: nobody knows whether it is kept; it can be handed over again.
+        """
+        self._tell("connect", account_id=tenant, connector=connector, credential=credential, secret=secret)
+
+    def disconnect(self, tenant: str, connector: str, credential: str) -> None:
+        """Have a merchant's key forgotten.
+
+        Raises:
+            Unavailable: nobody knows whether it is; it can be asked for again.
+        """
+        self._tell("disconnect", account_id=tenant, connector=connector, credential=credential)
+
+    def _tell(self, action: str, **members: Any) -> None:
+        try:
+            kinds = self._invoke({"action": action, **members}).get("failure", ())
+        except UpstreamTimeout:
+            raise Unavailable from None
+        if "Invalid" in kinds:
+            raise KeyRefused.at("secretKey", KeyRefused.default_message)
+        if kinds:
+            raise Unavailable
+
     # ------------------------------------------------------------------ operations
 
     def authorise(self, tenant: str, connector: str, token_id: str, reference: str, **asked: Any) -> Outcome:
-        """Have a payment authorised. `asked`: amount, currency, capture, authentication, merchant_initiated.
+        """Have a payment authorised. `asked`: amount, currency, capture, authentication, merchant_initiated,
+        credential.
 
         Raises:
             CardGone: nothing was sent.
@@ -112,7 +148,7 @@ class Acquiring:
         return _outcome(answer)
 
     def carry_out(self, kind: str, tenant: str, connector: str, reference: str, parent: str, **asked: Any) -> Outcome:
-        """Capture, void or refund what was authorised under `parent`. `asked`: amount, currency.
+        """Capture, void or refund what was authorised under `parent`. `asked`: amount, currency, final.
 
         Raises:
             UpstreamTimeout: nobody knows.

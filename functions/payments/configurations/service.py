@@ -20,6 +20,7 @@ from payments.connectors import (
     INVOICE_METHOD,
     TEST_PROCESSOR,
     Connector,
+    connected_acquirer,
 )
 from payments.engine.declarations import Resource
 from payments.engine.errors import StateInvalid
@@ -131,16 +132,29 @@ def link_contract(service: ResourceService, change: Change, contract_id: int) ->
     return service.commit(change)
 
 
+def acquirer_of(configuration: Entity) -> str:
+    """The acquirer behind a processor configuration.
+
+    Raises:
+        StateInvalid: its processor asks nobody for a key, or it was deleted.
+    """
+    acquirer = connected_acquirer(configuration.link("processor"))
+    if acquirer is None or configuration.state == "DELETED":
+        raise StateInvalid
+    return acquirer
+
+
 # ------------------------------------------------------------------ routing
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way of a payment: the connector, its configuration and the method's."""
+    """The way of a payment: the connector, its configuration, the method's and the processor's."""
 
     configuration_id: int
     method_configuration_id: int
     connector: Connector
+    processor_configuration_id: int = 0
 
 
 _Configured = tuple[list[Entity], frozenset[tuple[str, int]]]
@@ -222,7 +236,9 @@ def _is_for(configuration: Entity, space_view: int | None) -> bool:
 def _route(configuration: Entity) -> Route:
     values = configuration.values
     connector = CONNECTORS[values["connector"]["id"]]
-    return Route(configuration.id, values["paymentMethodConfiguration"]["id"], connector)
+    return Route(
+        configuration.id, values["paymentMethodConfiguration"]["id"], connector, values["processorConfiguration"]["id"]
+    )
 
 
 # ------------------------------------------------------------------ a new space

@@ -27,7 +27,7 @@ ROUTES = (
     *transactions.routes(_engine, _transactions, _settings),
     *refunds.routes(_engine, refunding_of(_transactions)),
     *payment_tokens.routes(_engine, _transactions),
-    *configurations.routes(_engine),
+    *configurations.routes(_engine, _transactions.acquiring),
     *reference_data.payment_routes(_engine),
 )
 

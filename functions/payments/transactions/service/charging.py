@@ -148,7 +148,7 @@ class Charging:
         """How the payment under way of a transaction is made, once its buyer is authenticated."""
         kept = transaction.attributes
         configuration = transaction.link("paymentConnectorConfiguration") or 0
-        route = Route(configuration, kept["method"], CONNECTORS[kept["connector"]])
+        route = Route(configuration, kept["method"], CONNECTORS[kept["connector"]], kept.get("processor", 0))
         return Intent(route, CardFacts.read(kept["card"]), authentication=authentication)
 
     # ------------------------------------------------------------------ paying
@@ -177,6 +177,7 @@ class Charging:
                 transaction.attributes["reference"], amount=transaction.attributes["authorised"],
                 currency=currency_of(transaction), capture=fulfilment.completes_at_once(transaction),
                 authentication=intent.authentication, merchant_initiated=intent.merchant_initiated,
+                credential=str(intent.route.processor_configuration_id),
             )  # fmt: skip
         except UpstreamTimeout:
             return attempt
@@ -271,6 +272,7 @@ class Charging:
         kept = {
             "charge": charge.id, "attempt": attempt.id, "reference": ids.new_uuid(), "due": due, "asked": 0,
             "connector": intent.route.connector.id, "method": intent.route.method_configuration_id,
+            "processor": intent.route.processor_configuration_id,
             "card": intent.card.stored() if intent.card else None,
             "tokenise": intent.tokenise, **attributes,
         }  # fmt: skip

@@ -73,7 +73,8 @@ class Completing:
             return earlier
         if completion.state != "PENDING" or transaction is None:
             return completion
-        outcome = self._send(acting, transaction, "capture", completion.id, completion.values["amount"])
+        last = bool(completion.values.get("lastCompletion"))
+        outcome = self._send(acting, transaction, "capture", completion.id, completion.values["amount"], final=last)
         return self.settle_completion(acting, transaction, completion, outcome) if outcome else completion
 
     def settle_completion(self, acting: Acting, transaction: Entity, completion: Entity, outcome: Outcome) -> Entity:
@@ -222,14 +223,16 @@ class Completing:
         end_group(unit, after, "FAILED")
         return after
 
-    def _send(self, acting: Acting, transaction: Entity, kind: str, number: int, amount: Any) -> Outcome | None:
+    def _send(
+        self, acting: Acting, transaction: Entity, kind: str, number: int, amount: Any, *, final: bool = False
+    ) -> Outcome | None:
         """The acquirer's answer; None if there is none, which leaves the operation to the clock."""
         currency = currency_of(transaction)
         try:
             return self._acquiring.carry_out(
                 kind, acting.tenant, str(CONNECTORS[transaction.attributes["connector"]].acquirer),
                 operation_reference(transaction, kind, number), transaction.attributes["reference"],
-                amount=amounts.units(amount, currency, "amount"), currency=currency,
+                amount=amounts.units(amount, currency, "amount"), currency=currency, final=final,
             )  # fmt: skip
         except UpstreamTimeout:
             return None
