@@ -93,10 +93,10 @@ def _checker(is_sandbox: bool, allow_targets: tuple[str, ...]) -> Callable[[str]
         from tollgate.egress import Egress
 
         try:
-            target = Egress(allow_targets if is_sandbox else ()).check(base_url)
+            place = Egress(allow_targets if is_sandbox else ()).admit(base_url)
         except Forbidden:
             raise Invalid.at("$.base_url", "must be an https address that may be called") from None
-        if target.location.query:
+        if place.query:
             raise Invalid.at("$.base_url", "must not have a query")
 
     return check

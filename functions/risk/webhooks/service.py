@@ -136,7 +136,7 @@ class WebhookService:
     def _check(self, url: str) -> None:
         """The same guard as at each delivery, so that a target that can never be reached is refused at once."""
         try:
-            self._egress.check(url)
+            self._egress.admit(url)
         except TargetRefused:
             raise Invalid.at("$.url", "is not a target that notifications may be sent to") from None
 

@@ -217,6 +217,20 @@ class TestNames:
             house.failure(TargetRefused)
         assert house.wiring.dialled == []
 
+    def test_an_address_is_kept_while_its_name_cannot_be_resolved_and_refused_where_it_can(self) -> None:
+        def down(name: str) -> Sequence[str]:
+            raise socket.gaierror(socket.EAI_AGAIN, name)
+
+        assert Egress(resolver=down).admit(f"https://{NAME}/x").host == NAME
+        assert Egress(resolver=Names([PUBLIC])).admit(f"https://{NAME}/x?q").query
+        for url, resolver in (
+            (f"http://{NAME}/", down),
+            ("https://127.0.0.1/", down),
+            (f"https://{NAME}/", Names(["::1"])),
+        ):
+            with pytest.raises(TargetRefused):
+                Egress(resolver=resolver).admit(url)
+
     @pytest.mark.parametrize("answers", [[PUBLIC, "10.0.0.1"], ["::1", PUBLIC], [PUBLIC] * 9 + ["127.0.0.1"]], ids=str)
     def test_one_bad_address_among_good_ones_spoils_the_name(self, authority: Authority, answers: list[str]) -> None:
         with serving(answer()) as peer:

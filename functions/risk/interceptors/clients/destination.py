@@ -21,7 +21,7 @@ class DestinationClient:
     def check(self, url: str) -> None:
         """Raises Invalid: the address may not be called."""
         try:
-            self._egress.check(url)
+            self._egress.admit(url)
         except Forbidden:
             raise Invalid.at("$.destination.url", "must be an https address that may be called") from None
 

@@ -8,6 +8,7 @@ redirects, retry, keep cookies, read proxies from the environment, or know which
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 from tollgate.egress import names, wire
 from tollgate.egress.addresses import is_loopback, is_public
-from tollgate.egress.failures import BadAnswer, EgressFailure, RequestRefused, TargetRefused, TimedOut
+from tollgate.egress.failures import BadAnswer, EgressFailure, RequestRefused, ResolverDown, TargetRefused, TimedOut
 from tollgate.egress.urls import DEFAULT_PORTS, Location, read
 from tollgate.egress.wire import Answer
 
@@ -26,6 +27,7 @@ Connector = Callable[[str, int, float], socket.socket]
 """From an IP address, a port and a time limit in seconds to a connected socket; raises OSError."""
 
 CHECK_SECONDS: Final = 3.0
+ADMIT_SECONDS: Final = 1.0
 _MAX_ADDRESSES: Final = 4
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -114,6 +116,18 @@ class Egress:
         if not all(is_permitted(address) for address in found):
             raise TargetRefused("address")
         return Target(place, tuple(found))
+
+    def admit(self, url: str) -> Location:
+        """Decide whether `url` may be kept, to be called later. That its name cannot be resolved at the moment is no
+        reason against it, since every call is checked again.
+
+        Raises:
+            TargetRefused: it may not be called.
+        """
+        place = read(url)
+        with contextlib.suppress(ResolverDown):
+            self.check(url, deadline_seconds=ADMIT_SECONDS)
+        return place
 
     def request(
         self,
