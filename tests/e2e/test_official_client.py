@@ -17,13 +17,28 @@ from wallee import (
     ApplicationUsersRolesService,
     ApplicationUsersService,
     ApplicationUserUpdate,
+    AuthenticatedCardDataCreate,
+    AuthenticatedCardRequest,
+    CardAuthenticationResponse,
+    CardAuthenticationVersion,
+    CardholderAuthenticationCreate,
+    ChargeAttemptsService,
+    CompletionLineItemCreate,
     CustomerActive,
     CustomerCreate,
     CustomersService,
+    DeliveryIndicationsService,
     HumanUserCreate,
     HumanUsersService,
     HumanUserUpdate,
+    LineItemCreate,
+    LineItemReductionCreate,
+    LineItemType,
+    PaymentConnectorConfigurationsService,
     PermissionsService,
+    RefundCreate,
+    RefundsService,
+    RefundType,
     RoleCreate,
     RolesService,
     RoleUpdate,
@@ -32,6 +47,18 @@ from wallee import (
     SpaceCreate,
     SpacesService,
     SpaceUpdate,
+    TaxCreate,
+    TokenizationMode,
+    TokensService,
+    TokenVersionsService,
+    TransactionCommentCreate,
+    TransactionCommentsService,
+    TransactionCompletionBehavior,
+    TransactionCompletionDetails,
+    TransactionCreate,
+    TransactionInvoicesService,
+    TransactionPending,
+    TransactionsService,
 )
 from wallee.configuration import Configuration
 from wallee.exceptions import (
@@ -208,6 +235,132 @@ def test_customers(shop: Shop) -> None:
     customers.delete_customers_id(made.id, shop.space_id)
     with pytest.raises(NotFoundException):
         customers.get_customers_id(made.id, shop.space_id)
+
+
+def cart() -> list[LineItemCreate]:
+    """Shirts and their shipping, 100.00 in all."""
+    return [
+        LineItemCreate(
+            unique_id="shirt", name="Shirt", type=LineItemType.PRODUCT, quantity=2, amount_including_tax=80.10,
+            taxes=[TaxCreate(rate=8.1, title="VAT")],
+        ),
+        LineItemCreate(
+            unique_id="shipping", name="Shipping", type=LineItemType.SHIPPING, quantity=1, amount_including_tax=19.90
+        ),
+    ]  # fmt: skip
+
+
+def card(**members: Any) -> AuthenticatedCardRequest:
+    data = {"primary_account_number": "4111 1111 1111 1111", "expiry_date": "2040-12", **members}
+    return AuthenticatedCardRequest(card_data=AuthenticatedCardDataCreate(**data))
+
+
+def test_a_transaction_from_its_cart_to_its_refund(shop: Shop) -> None:
+    transactions, space = shop.use(TransactionsService), shop.space_id
+    deferred = TransactionCompletionBehavior.COMPLETE_DEFERRED
+    made = transactions.post_payment_transactions(
+        space, TransactionCreate(currency="EUR", line_items=cart(), completion_behavior=deferred), expand={"group"}
+    )
+    assert (made.state, made.version, made.authorization_amount, made.group.state) == ("PENDING", 2, 100, "PENDING")
+    changed = transactions.patch_payment_transactions_id(
+        made.id, space, TransactionPending(version=made.version, merchant_reference="order-17")
+    )
+    confirmed = transactions.post_payment_transactions_id_confirm(
+        made.id, space, TransactionPending(version=changed.version)
+    )
+    assert (confirmed.state, confirmed.merchant_reference) == ("CONFIRMED", "order-17")
+    with pytest.raises(UnprocessableEntityException) as late:
+        transactions.patch_payment_transactions_id(made.id, space, TransactionPending(version=confirmed.version))
+    assert late.value.data.code == "state_invalid"
+    methods = transactions.get_payment_transactions_id_payment_method_configurations(made.id, "payment_page", space)
+    authentication = CardholderAuthenticationCreate(
+        authentication_response=CardAuthenticationResponse.FULLY_AUTHENTICATED, version=CardAuthenticationVersion.V2,
+        electronic_commerce_indicator="05", authentication_value="AJkBBkhgQQAAAE4gSEJydQAAAAA=",
+    )  # fmt: skip
+    request = card(cardholder_authentication=authentication)
+    request.payment_method_configuration = methods.data[0].id
+    paid = transactions.post_payment_transactions_id_process_card_details(made.id, space, request)
+    assert (paid.state, paid.completed_amount) == ("AUTHORIZED", 0)
+    (attempt,) = shop.use(ChargeAttemptsService).get_payment_charge_attempts_search(
+        space, query=f"linkedTransaction:{made.id}", expand={"charge.transaction", "labels"}
+    ).data  # fmt: skip
+    assert (attempt.charge.transaction.id, attempt.labels[0].content_as_string) == (made.id, "411111******1111")
+
+    part = TransactionCompletionDetails(
+        external_id=f"{made.id}", line_items=[CompletionLineItemCreate(unique_id="shirt", quantity=1, amount=40.05)]
+    )
+    first = transactions.post_payment_transactions_id_complete_partially_online(made.id, space, part)
+    assert (first.state, first.amount, first.last_completion) == ("SUCCESSFUL", 40.05, False)
+    rest = transactions.post_payment_transactions_id_complete_online(made.id, space)
+    assert (rest.amount, rest.last_completion) == (59.95, True)
+    done = transactions.get_payment_transactions_id(made.id, space, expand={"paymentConnectorConfiguration.connector"})
+    assert (done.state, done.completed_amount) == ("FULFILL", 100)
+    (delivery,) = shop.use(DeliveryIndicationsService).get_payment_delivery_indications_search(
+        space, query=f"linkedTransaction:{made.id}"
+    ).data  # fmt: skip
+    assert delivery.state == "SUITABLE"
+    invoices = shop.use(TransactionInvoicesService).get_payment_transactions_invoices_search(
+        space, query=f"linkedTransaction:{made.id}", order="id:ASC"
+    )
+    assert [(each.state, each.amount) for each in invoices.data] == [("PAID", 40.05), ("PAID", 59.95)]
+
+    refunds = shop.use(RefundsService)
+    by_line = RefundCreate(
+        external_id=uuid.uuid4().hex, transaction=made.id, type=RefundType.MERCHANT_INITIATED_ONLINE,
+        reductions=[
+            LineItemReductionCreate(line_item_unique_id="shirt", quantity_reduction=1, unit_price_reduction=0)
+        ],
+    )  # fmt: skip
+    refund = refunds.post_payment_refunds(space, by_line, expand={"transaction"})
+    assert (refund.state, refund.amount, refund.transaction.refunded_amount) == ("SUCCESSFUL", 40.05, 40.05)
+    assert refunds.post_payment_refunds(space, by_line).id == refund.id
+    with pytest.raises(UnprocessableEntityException) as too_much:
+        refunds.post_payment_refunds(
+            space,
+            RefundCreate(external_id="x", transaction=made.id, type=RefundType.MERCHANT_INITIATED_ONLINE, amount=60),
+        )
+    assert list(too_much.value.data.errors) == ["amount"]
+
+
+def test_tokens_voids_and_what_is_delegated(shop: Shop) -> None:
+    transactions, space = shop.use(TransactionsService), shop.space_id
+    mode = TokenizationMode.FORCE_CREATION_WITH_ONE_CLICK_PAYMENT
+    first = transactions.post_payment_transactions(
+        space, TransactionCreate(currency="CHF", line_items=cart(), customer_id="jane", tokenization_mode=mode)
+    )
+    paid = transactions.post_payment_transactions_id_process_card_details(first.id, space, card())
+    assert paid.state == "FULFILL"
+    version = shop.use(TokensService).get_payment_tokens_id_active_version(paid.token.id, space)
+    assert (version.name, version.state) == ("VISA 1111", "ACTIVE")
+    found = shop.use(TokenVersionsService).get_payment_token_versions_search(space, query=f"token:{paid.token.id}")
+    assert [each.id for each in found.data] == [version.id]
+
+    deferred = TransactionCompletionBehavior.COMPLETE_DEFERRED
+    again = TransactionCreate(
+        currency="CHF", line_items=cart(), customer_id="jane", token=paid.token.id, completion_behavior=deferred
+    )
+    second = transactions.post_payment_transactions(space, again)
+    charge = transactions.post_payment_transactions_id_process_with_token(second.id, space, expand={"transaction"})
+    assert (charge.state, charge.transaction.state) == ("SUCCESSFUL", "AUTHORIZED")
+    assert transactions.post_payment_transactions_id_void_online(second.id, space).state == "SUCCESSFUL"
+    assert transactions.get_payment_transactions_id_check_token_creation_possible(second.id, space) is True
+
+    third = transactions.post_payment_transactions(space, again)
+    credentials = transactions.get_payment_transactions_id_credentials(third.id, space)
+    assert credentials.startswith(f"{space}-{third.id}-")
+    seen = transactions.get_payment_transactions_by_credentials_credentials(credentials, space)
+    assert seen.id == third.id
+    clicks = transactions.get_payment_transactions_by_credentials_credentials_one_click_tokens(credentials, space)
+    assert [each.id for each in clicks.data] == [version.id]
+    shop.use(TransactionCommentsService).post_payment_transactions_transaction_id_comments(
+        third.id, space, TransactionCommentCreate(transaction=third.id, content="Called")
+    )
+    table = transactions.get_payment_transactions_export(
+        space, fields=["id", "state"], query=f"id:{first.id} OR id:{second.id}", order="id:ASC"
+    )
+    assert table.decode().split() == ["id,state", f"{first.id},FULFILL", f"{second.id},VOIDED"]
+    configurations = shop.use(PaymentConnectorConfigurationsService).get_payment_connector_configurations(space)
+    assert [each.state for each in configurations.data] == ["ACTIVE", "ACTIVE"]
 
 
 def test_the_clients_clock_is_the_walls(own_stack: Stack) -> None:
