@@ -25,6 +25,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.transactions", "payments.configurations"),  # which way a payment goes
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("payments.webhooks", "control.notifications"),  # a listener is a recipient of notifications
+        ("payments.gateway", "payments.payment_page"),  # where a transaction's page is
         ("payments.gateway", "payments.configurations"),  # one door for everything under /payment
         ("payments.gateway", "payments.transactions"),
         ("payments.gateway", "payments.refunds"),
@@ -37,6 +38,9 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations
         ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result
         ("threeds.authentications", "vault.tokens"),  # an AReq carries the card behind a token
+        ("vault.card_entry", "vault.sessions"),  # a buyer enters the card in a session
+        ("vault.card_entry", "vault.tokens"),  # which ends in a token
+        ("payments.payment_page", "payments.transactions"),  # what is shown and paid there
         ("vault.acquiring", "vault.acquirer_simulator"),  # the acquirer of a sandbox
         ("vault.acquiring", "vault.acquirer_stripe"),  # the acquirer of merchants who have a contract there
         ("vault.acquiring", "vault.tokens"),  # what is charged is the card behind a token

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from payments.configurations.public import routes as configurations
 from payments.engine.routes import Engine
+from payments.payment_page import public as payment_page
 from payments.payment_tokens import public as payment_tokens
 from payments.reference_data import public as reference_data
 from payments.refunds.public import refunding_of
@@ -24,6 +25,7 @@ _transactions = Transactions.of(_settings.payments_table, _settings.acquiring_fu
 _engine = Engine(_transactions.objects)
 
 ROUTES = (
+    *payment_page.routes(_engine, _transactions, _settings),
     *transactions.routes(_engine, _transactions, _settings),
     *refunds.routes(_engine, refunding_of(_transactions)),
     *payment_tokens.routes(_engine, _transactions),

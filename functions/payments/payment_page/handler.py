@@ -1,0 +1,217 @@
+"""The door of the hosted payment page: what a buyer's browser asks for. No credential beside the address's own token.
+
+A payment is a form that is sent here; the answer sends the browser back to the page, which says how it stands or goes
+on to where the merchant wants. Failures are pages for who asks for pages, and the family's error body for all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from payments.addresses import base_url
+from payments.card_entry import CardEntry
+from payments.engine.models import Entity
+from payments.payment_page import rules
+from payments.payment_page.errors import PageNotFound
+from payments.payment_page.models import CardSession
+from payments.payment_page.service import PaymentPage
+from payments.transactions.public import Acting, Credentials, PayingSettings, Transactions, page_url
+from tollgate import aws, config
+from tollgate.dialects.payments import PAYMENTS, directory_of, keyring_of
+from tollgate.errors import Failure, Invalid, Malformed, NotFound, UnsupportedMedia
+from tollgate.http.app import App
+from tollgate.http.message import Answer, Request, query_pairs
+from tollgate.http.route import Endpoint, Route
+from tollgate.log import Journal
+
+
+@dataclass(frozen=True)
+class PageSettings(PayingSettings):
+    """`CARD_ENTRY_FUNCTION` is the card zone's door that cards come in by."""
+
+    card_entry_function: str
+
+
+_settings = config.load(PageSettings)
+_directory, _keyring = directory_of(_settings), keyring_of(_settings)
+_page = PaymentPage(
+    Transactions.of(_settings.payments_table, _settings.acquiring_function),
+    Credentials(_keyring, _directory),
+    _directory,
+    _keyring,
+    CardEntry(aws.lambda_(), _settings.card_entry_function),
+)
+
+_FILES: Final = Path(__file__).parent / "files"
+_STYLE: Final = (_FILES / "payment-page.css").read_text("utf-8")
+_SCRIPT: Final = (_FILES / "payment-page.js").read_bytes()
+_CHECKOUT: Final = (_FILES / "checkout.js").read_text("utf-8")
+_PLACE: Final = "/* page */"
+_ANYONE: Final[frozenset[str]] = frozenset()
+_HTML: Final = "text/html; charset=utf-8"
+_JAVASCRIPT: Final = "text/javascript; charset=utf-8"
+_FORM: Final = "application/x-www-form-urlencoded"
+_EMBEDDED: Final = ("form", "page")
+_PATH: Final = "/s/{space}/payment/transaction"
+_HIDDEN: Final = {
+    "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+}
+
+
+def show(request: Request) -> Answer:
+    """What there is to pay and how, or how it went."""
+    asked = dict(query_pairs(request.raw_query))
+    acting, transaction = _open(request, asked.get("securityToken", ""))
+    embedded = asked["embedded"] if asked.get("embedded") in _EMBEDDED else None
+    checkout = _page.show(acting, transaction, only=_number(asked.get("method")))
+    if checkout.next_url and checkout.stage != "choose" and embedded is None:
+        return Answer(303, headers={**_HIDDEN, "location": checkout.next_url})
+    page = rules.document(checkout, asked["securityToken"], _STYLE, embedded)
+    return Answer(200, page.encode(), _headers(embedded is not None), _HTML)
+
+
+def pay(request: Request) -> Answer:
+    """The form of a method; what came of it is the page's to say."""
+    form = _form(request)
+    security_token = form.get("securityToken", "")
+    acting, transaction = _open(request, security_token)
+    try:
+        _pay(acting, transaction, form)
+    except (Invalid, NotFound) as refused:  # it was paid meanwhile, the card is gone, the method was switched off
+        request.notes["failure"] = type(refused).__name__
+    way_back = {name: form[name] for name in ("embedded",) if form.get(name) in _EMBEDDED}
+    if way_back and form.get("only"):
+        way_back["method"] = form["only"]
+    query = urlencode({"securityToken": security_token, **way_back})
+    return Answer(303, headers={**_HIDDEN, "location": f"{request.path}?{query}"})
+
+
+def open_session(request: Request) -> Answer:
+    """A session for one card, for the page's script."""
+    acting, transaction = _open(request, _form(request).get("securityToken", ""))
+    made = _page.open_session(acting, transaction)
+    return Answer(200, {"session_id": made.session_id, "proof": made.proof}, _HIDDEN)
+
+
+def read_checkout(request: Request) -> Answer:
+    """The script with which a merchant's page frames the payment page."""
+    security_token = dict(query_pairs(request.raw_query)).get("securityToken", "")
+    _, transaction = _open(request, security_token)
+    url = page_url(base_url(_settings.base_url, request), _space(request), transaction.id, security_token)
+    content = _CHECKOUT.replace(_PLACE, url)
+    return Answer(200, content.encode(), {"cross-origin-resource-policy": "cross-origin"}, _JAVASCRIPT)
+
+
+def read_script(request: Request) -> Answer:
+    """The page's own script."""
+    return Answer(200, _SCRIPT, {"cache-control": "public, max-age=300"}, _JAVASCRIPT)
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _pay(acting: Acting, transaction: Entity, form: dict[str, str]) -> None:
+    method = _number(form.get("method"))
+    if method is None:
+        raise Malformed("The form names no method")
+    if form.get("session_id"):
+        session = CardSession(form["session_id"], form.get("proof", ""))
+        _page.pay_by_card(acting, transaction, method, session)
+    else:
+        _page.pay_otherwise(acting, transaction, method)
+
+
+def _open(request: Request, security_token: str) -> tuple[Acting, Entity]:
+    transaction_id = _number(request.parameters["id"])
+    if transaction_id is None:
+        raise PageNotFound
+    acting, transaction = _page.open(_space(request), transaction_id, security_token)
+    request.notes["account_id"] = acting.tenant
+    return acting, transaction
+
+
+def _space(request: Request) -> int:
+    number = _number(request.parameters["space"])
+    if number is None:
+        raise PageNotFound
+    return number
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 16 else None
+
+
+def _form(request: Request) -> dict[str, str]:
+    if (request.header("content-type") or "").partition(";")[0].strip().lower() != _FORM:
+        raise UnsupportedMedia(f"The content type must be {_FORM}")
+    try:
+        return dict(parse_qsl(request.raw_body().decode("ascii"), keep_blank_values=True, max_num_fields=20))
+    except (UnicodeError, ValueError):
+        raise Malformed("The form could not be read") from None
+
+
+def _headers(is_framed: bool) -> dict[str, str]:
+    """Pages of any origin may frame the page only in the form that is made for it; a form may lead on to anywhere,
+    since the merchant's own address follows the payment."""
+    plain = " http:" if _settings.is_sandbox else ""
+    framed_by = f"https:{plain}" if is_framed else "'none'"
+    policy = [
+        "default-src 'none'",
+        f"style-src {rules.digest(_STYLE.encode())}",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "frame-src 'self'",
+        f"form-action 'self' https:{plain}",
+        "base-uri 'none'",
+        f"frame-ancestors {framed_by}",
+    ]
+    return {**_HIDDEN, "content-security-policy": "; ".join(policy)}
+
+
+def _readable(endpoint: Endpoint) -> Endpoint:
+    @wraps(endpoint)
+    def answer(request: Request) -> Answer:
+        try:
+            return endpoint(request)
+        except Failure as failure:
+            if "text/html" not in (request.header("accept") or ""):
+                raise
+            request.notes["failure"] = type(failure).__name__
+            page = rules.failure(failure.message, _STYLE)
+            return Answer(PAYMENTS.kind_of(failure).status, page.encode(), _headers(is_framed=True), _HTML)
+
+    return answer
+
+
+_TAG: Final = "PaymentPage"
+ROUTES = (
+    Route(
+        "GET", f"{_PATH}/pay/{{id}}", _readable(show), "The payment page of a transaction", _ANYONE, answer=str,
+        media_type="text/html", failures=(404,), tag=_TAG, operation="show_payment_page",
+        description="For the buyer's browser; `payment-page-url` of the transaction gives the address.",
+    ),
+    Route(
+        "POST", f"{_PATH}/pay/{{id}}", _readable(pay), "Pay on the payment page", _ANYONE, status=303,
+        failures=(400, 403, 404, 415), tag=_TAG, operation="pay_on_payment_page", body_media_type=_FORM,
+        description="The page's own form. The answer leads back to the page.",
+    ),
+    Route(
+        "POST", f"{_PATH}/session/{{id}}", open_session, "Open a card session for the payment page", _ANYONE,
+        failures=(400, 404, 415, 422), tag=_TAG, operation="open_payment_page_session", body_media_type=_FORM,
+    ),
+    Route(
+        "GET", f"{_PATH}/checkout/{{id}}", read_checkout, "The script that frames the payment page", _ANYONE,
+        answer=str, media_type="text/javascript", failures=(404,), tag=_TAG, operation="read_checkout_script",
+    ),
+    Route(
+        "GET", "/s/assets/payment-page.js", read_script, "The payment page's own script", _ANYONE, answer=str,
+        media_type="text/javascript", tag=_TAG, operation="read_payment_page_script",
+    ),
+)  # fmt: skip
+
+handler = App(PAYMENTS, ROUTES, journal=Journal("payment-page", _settings.log_level))
