@@ -182,7 +182,8 @@ class SubscriptionRecords:
         Raises (at the commit):
             VersionConflict: the period has ended.
         """
-        transaction.update(self._table, _usage(bill), key(metric), "ADD units :units", values={":units": int(units.scaleb(UNIT_PLACES))})
+        counted = {":units": int(units.scaleb(UNIT_PLACES))}
+        transaction.update(self._table, _usage(bill), key(metric), "ADD units :units", values=counted)
         self.hold(transaction, bill, "closed = :no", {":no": False}, lambda item: _period_gone(bool(item)))
 
     def usage(self, bill: Entity) -> dict[int, Decimal]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.payments.subscriptions.sales import Offer, Sales, new_sales
+from tests.payments.subscriptions.sales import Offer, Sales, forget_work, new_sales
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_to_do() -> Iterator[None]:
+    yield
+    forget_work()
 
 
 @pytest.fixture(scope="module")

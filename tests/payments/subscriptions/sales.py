@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
+from payments import work
 from payments.engine import documents
 from payments.subscriptions.handler import handler
+from payments.subscriptions.models import QUEUE
 from payments.subscriptions.worker import handler as worker
-from tests.payments.shops import PAN, Shop, new_shop
+from tests.payments.shops import PAN, Shop, new_shop, table
 from tests.support.http import Response
 from tollgate import ids
 
@@ -18,6 +21,14 @@ EUR = "EUR"
 
 def price(amount: str, currency: str = EUR) -> list[dict[str, Any]]:
     return [{"amount": Decimal(amount), "currency": currency}]
+
+
+def forget_work() -> None:
+    """Nothing is due of what a test has left."""
+    kept = table()
+    for shard in range(work.SHARDS):
+        for row in kept.query(work.partition(QUEUE, shard)):
+            kept.delete(row["pk"], row["sk"])
 
 
 def bill() -> dict[str, int]:
@@ -37,11 +48,16 @@ class Offer:
     metric: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sales:
     """A merchant that sells subscriptions."""
 
     shop: Shop
+
+    @cached_property
+    def card(self) -> int:
+        """A token that subscriptions share."""
+        return self.token()
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Response:
         raw = None if body is None else documents.encode(body)
@@ -134,7 +150,7 @@ class Sales:
 
     def active(self, offer: Offer, *, token: int | None = None, **members: Any) -> int:
         """A subscription that runs, after its first payment."""
-        number = self.subscribe(offer, token=token or self.token(), **members)
+        number = self.subscribe(offer, token=token or self.card, **members)
         charge = self.post(f"/{number}/initialize")
         assert charge["state"] == "SUCCESSFUL", charge
         return number

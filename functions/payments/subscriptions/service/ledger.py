@@ -128,7 +128,7 @@ class ChargeHooks(Hooks):
             raise NoTokenToCharge
         version = self._objects.read(SUBSCRIPTION_VERSION, change.scope, int(subscription.attributes["current"]))
         planned = moment_of(change.values.get("plannedExecutionDate") or now()) or clock.now()
-        due = max(epoch_of(planned), clock.epoch())
+        due = epoch_of(planned) if planned > clock.now() else clock.epoch()
         change.values.update(
             state="SCHEDULED",
             type="MANUAL",
