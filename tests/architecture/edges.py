@@ -35,6 +35,9 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.subscriptions", "payments.transactions"),  # a charge is a transaction
         ("payments.gateway", "payments.reference_data"),  # methods, connectors and processors are there
         ("payments.access", "payments.reference_data"),  # served by the door that takes what no other function has
+        ("payments.authentication_pages", "payments.transactions"),  # a payment whose buyer is authenticated goes on
+        ("threeds.payers", "threeds.authentications"),  # payers of other families' checkouts
+        ("threeds.payers", "vault.tokens"),
         ("threeds.authentications", "vault.merchants"),  # on whose behalf, with which registrations
         ("threeds.authentications", "vault.network_tokens"),  # token data goes with a result
         ("threeds.authentications", "vault.tokens"),  # an AReq carries the card behind a token

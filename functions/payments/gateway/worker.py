@@ -24,15 +24,16 @@ MOST_SECONDS: Final = 30
 
 @dataclass(frozen=True)
 class WorkerSettings(Settings):
-    """The table and the card zone's door."""
+    """The table and the card zone's doors."""
 
     payments_table: str
     acquiring_function: str
+    payers_function: str
 
 
 _settings = config.load(WorkerSettings)
 _journal = Journal("payment-settlement", _settings.log_level)
-_transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function)
+_transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function, _settings.payers_function)
 _duties = (_transactions.settling, refunding_of(_transactions), _transactions.forgetting, _transactions.invoices)
 
 

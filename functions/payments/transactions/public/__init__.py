@@ -18,6 +18,7 @@ from payments.configurations.public import Routing
 from payments.engine.models import Context, Entity
 from payments.engine.repository import Objects
 from payments.engine.service import Made
+from payments.payers import PayerAuthentication
 from payments.resources.transactions import CHARGE, TRANSACTION
 from payments.transactions.errors import CredentialsInvalid
 from payments.transactions.models import (
@@ -29,7 +30,8 @@ from payments.transactions.models import (
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
-from payments.transactions.service.access import Credentials, page_url
+from payments.transactions.service.access import Credentials, page_url, way_on
+from payments.transactions.service.authenticating import Authenticating, Standing
 from payments.transactions.service.charging import Attempt, Charging, Intent
 from payments.transactions.service.completing import Completing
 from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts, begin_for_token
@@ -47,12 +49,14 @@ __all__ = [
     "DONE",
     "Acting",
     "Attempt",
+    "Authenticating",
     "CardFacts",
     "Charging",
     "Credentials",
     "CredentialsInvalid",
     "Intent",
     "PayingSettings",
+    "Standing",
     "TransactionRepository",
     "Transactions",
     "completed_lines",
@@ -60,6 +64,7 @@ __all__ = [
     "operation_reference",
     "page_url",
     "retire",
+    "way_on",
 ]
 
 
@@ -81,6 +86,7 @@ class Transactions:
     acquiring: Acquiring
     routing: Routing
     charging: Charging
+    authenticating: Authenticating
     completing: Completing
     settling: Settling
     forgetting: Forgetting
@@ -89,18 +95,20 @@ class Transactions:
     confirming: Drafts
 
     @classmethod
-    def of(cls, payments_table: str, acquiring_function: str) -> Transactions:
+    def of(cls, payments_table: str, acquiring_function: str, payers_function: str = "") -> Transactions:
+        """`payers_function` is for functions that settle payments or serve buyers who are authenticated."""
         table = Table(payments_table, aws.dynamodb())
         objects, repository = Objects(table), TransactionRepository(table)
         acquiring, routing = Acquiring(aws.lambda_(), acquiring_function), Routing(objects)
         charging = Charging(objects, acquiring, routing)
         completing = Completing(objects, repository, acquiring)
-        settling = Settling(objects, repository, acquiring, charging, completing)
+        authenticating = Authenticating(objects, charging, PayerAuthentication(aws.lambda_(), payers_function))
+        settling = Settling(objects, repository, acquiring, charging, completing, authenticating)
         drafts, confirming = (Drafts(TRANSACTION, objects, hooks) for hooks in (DraftHooks(), ConfirmHooks()))
         forgetting, invoices = Forgetting(objects, repository, acquiring), Invoices(objects, repository)
         return cls(
-            objects, repository, acquiring, routing, charging, completing, settling, forgetting, invoices, drafts,
-            confirming,
+            objects, repository, acquiring, routing, charging, authenticating, completing, settling, forgetting,
+            invoices, drafts, confirming,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ for any group

@@ -19,7 +19,7 @@ from payments.transactions.models import Acting
 from payments.transactions.public import Transactions
 from payments.transactions.public.paying import TAG
 from payments.transactions.service import oneclick
-from payments.transactions.service.access import Credentials, page_url
+from payments.transactions.service.access import Credentials, page_url, way_on
 from payments.transactions.service.drafts import steps_to_processing
 from tollgate.dialects.payments import accepts
 from tollgate.http.message import Answer, Request
@@ -159,15 +159,9 @@ class Delegating:
 
     def _way_on(self, request: Request, context: Context, transaction: Entity) -> str:
         """Where the buyer goes after a payment: to the merchant's addresses, or to the page that tells how it went."""
-        failed = transaction.state in ("FAILED", "VOIDED", "DECLINE") or (
-            transaction.state == "PROCESSING" and transaction.attributes.get("attempt") is None
-        )
-        wanted = transaction.values.get("failedUrl" if failed else "successUrl")
-        if wanted and transaction.state != "PROCESSING":
-            return str(wanted)
         space = self._space(context)
         made = self._credentials.make(context.tenant, space, transaction.id)
-        return page_url(base_url(self._own_url, request), space, transaction.id, made)
+        return way_on(transaction, page_url(base_url(self._own_url, request), space, transaction.id, made))
 
     def _space(self, context: Context) -> int:
         if context.place.space_id is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from payments.engine.routes import Engine
 from payments.resources.transactions import CHARGE_ATTEMPT
 from payments.transactions.public import PayingSettings, Transactions
+from payments.transactions.public.authenticated import AuthenticatedPaying
 from payments.transactions.public.completion import Completion
 from payments.transactions.public.delegating import Delegating
 from payments.transactions.public.following import Following
@@ -24,5 +25,6 @@ def routes(engine: Engine, transactions: Transactions, settings: PayingSettings)
         *engine.routes_of(engine.service(CHARGE_ATTEMPT)),
         *Delegating(engine, transactions, credentials, settings.base_url).routes(),
         *Paying(engine, transactions).routes(),
+        *AuthenticatedPaying(engine, transactions, credentials, settings.base_url).routes(),
         *engine.routes_of(transactions.drafts),
     )

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from payments.engine.models import Entity
 from payments.transactions.errors import CredentialsInvalid
 from tollgate import clock
 from tollgate.auth.directory import Directory
@@ -62,3 +63,12 @@ class Credentials:
 def page_url(base_url: str, space_id: int, transaction_id: int, credentials: str, page: str = "pay") -> str:
     """The address of a transaction's page, fit for a buyer's browser."""
     return f"{base_url}/s/{space_id}/payment/transaction/{page}/{transaction_id}?securityToken={credentials}"
+
+
+def way_on(transaction: Entity, page: str) -> str:
+    """Where a buyer goes on: to the merchant's address for how it ended, else to the page, which says how it stands and
+    lets who may try again do so."""
+    if transaction.state == "PROCESSING":
+        return page
+    failed = transaction.state in ("FAILED", "VOIDED", "DECLINE")
+    return str(transaction.values.get("failedUrl" if failed else "successUrl") or page)

@@ -32,6 +32,7 @@ from payments.transactions.models import (
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
+from payments.transactions.service.authenticating import Authenticating, waits
 from payments.transactions.service.charging import Charging
 from payments.transactions.service.completing import Completing
 from payments.transactions.service.drafts import end_group
@@ -55,12 +56,14 @@ class Settling:
         acquiring: Acquiring,
         charging: Charging,
         completing: Completing,
+        authenticating: Authenticating,
     ) -> None:
         self._objects = objects
         self._repository = repository
         self._acquiring = acquiring
         self._charging = charging
         self._completing = completing
+        self._authenticating = authenticating
 
     def due(self) -> Iterator[Callable[[], int]]:
         """What is due now, each as what settles it and answers 1 if that changed something."""
@@ -83,10 +86,11 @@ class Settling:
     def _charge(self, acting: Acting, transaction: Entity, row: Work) -> bool:
         if transaction.attributes.get("due") != row.due:
             raise StateInvalid
+        if waits(transaction):
+            if self._authenticating.overdue(acting, transaction):
+                return True
+            return self._postpone(acting, transaction, row, "due")
         under_way = self._charging.find(acting, transaction)
-        if transaction.attributes.get("waits_for_buyer"):
-            self._charging.fail(acting, under_way, failure_reasons.TIMED_OUT)
-            return True
         outcome = self._ask(acting, transaction, transaction.attributes["reference"])
         if outcome.status == "pending":
             return self._postpone(acting, transaction, row, "due")

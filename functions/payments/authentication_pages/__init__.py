@@ -1,0 +1,1 @@
+"""The buyer's way to the issuer and back."""

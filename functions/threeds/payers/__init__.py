@@ -1,0 +1,1 @@
+"""Payers of other families' checkouts, authenticated by invocation."""
