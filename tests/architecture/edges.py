@@ -34,6 +34,17 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.payment_tokens", "payments.transactions"),  # a payment gives a token a version
         ("payments.subscriptions", "payments.transactions"),  # a charge is a transaction
         ("payments.gateway", "payments.reference_data"),  # methods, connectors and processors are there
+        ("payments.access", "payments.back_office"),  # by the same door; a new space has templates of documents
+        ("payments.access", "payments.debt_collection"),
+        ("payments.access", "payments.web_apps"),  # what is installed gets a key
+        ("payments.gateway", "payments.back_office"),
+        ("payments.gateway", "payments.banking"),
+        ("payments.gateway", "payments.debt_collection"),
+        ("payments.gateway", "payments.dunning"),
+        ("payments.gateway", "payments.web_apps"),
+        ("payments.dunning", "payments.debt_collection"),  # what reminding came to nothing with
+        ("payments.web_apps", "payments.refunds"),  # a web app says what became of them
+        ("payments.web_apps", "payments.transactions"),
         ("payments.access", "payments.reference_data"),  # served by the door that takes what no other function has
         ("payments.authentication_pages", "payments.transactions"),  # a payment whose buyer is authenticated goes on
         ("threeds.payers", "threeds.authentications"),  # payers of other families' checkouts

@@ -10,6 +10,8 @@ from payments.access.service.export import COLUMNS, DEFAULT_ROWS, MOST_OFFSET, M
 from payments.access.service.roles import AssignmentService, RoleHooks
 from payments.access.service.users import KeyService, UserHooks
 from payments.access.service.visibility import AccessContext, OwnedService
+from payments.back_office import public as back_office
+from payments.debt_collection import public as debt_collection
 from payments.engine import documents, parameters, shapes
 from payments.engine.declarations import ID, VERSION, Resource
 from payments.engine.errors import BadParameters
@@ -28,6 +30,7 @@ from payments.resources.access import (
     SINGLE_SIGN_ON_USER,
     SPACE,
 )
+from payments.web_apps import public as web_apps
 from tollgate import aws, config
 from tollgate.auth.directory import ACTIVE
 from tollgate.config import PaymentsSettings
@@ -295,6 +298,9 @@ ROUTES: tuple[Route, ...] = (
     *(each for resource in (APPLICATION_USER, HUMAN_USER, SINGLE_SIGN_ON_USER) for each in _user_roles(resource)),
     *_engine.routes_of(_permissions),
     *reference_data.routes(_engine),
+    *back_office.routes(_engine),
+    *debt_collection.routes(_engine),
+    *web_apps.routes(_engine, _keys),
 )  # fmt: skip
 
 handler = App(

@@ -9,6 +9,7 @@ from payments.access.models import NewAccount, NewAssignment, NewSpace, NewUser
 from payments.access.repository.directory import DirectoryRepository
 from payments.access.service.accounts import OPEN
 from payments.access.service.users import SCOPE_ID, new_key
+from payments.back_office.public import add_templates
 from payments.configurations.public import add_demonstration
 from payments.engine.declarations import Resource
 from payments.engine.fields import now
@@ -99,6 +100,7 @@ class TenantOpening:
         self._repository.insert_space(transaction, NewSpace(space, tenant, (account,)))
         values = {"name": _name(name), "account": {"id": account}, "state": ACTIVE, **OPEN}
         self._insert(transaction, SPACE, account, space, {**values, "requestLimit": SPACE_LIMIT, "timeZone": "UTC"})
+        add_templates(self._objects, transaction, space)
 
     def _add_roles(self, transaction: Transaction, tenant: str, account: int) -> int:
         """The two roles that every tenant comes with; answers the administrator's."""

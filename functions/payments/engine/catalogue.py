@@ -40,6 +40,14 @@ _HOMES: Final = {
     "webhooks": "WebhookUrl WebhookListener WebhookIdentity",
     "documents": "DocumentTemplate",
     "manual_tasks": "ManualTask",
+    "bank_transactions": "BankAccount CurrencyBankAccount BankTransaction ChargeBankTransaction RefundBankTransaction "
+    "RefundRecoveryBankTransaction ExternalTransferBankTransaction InternalTransferBankTransaction",
+    "dunning": "DunningFlow DunningFlowLevel DunningFlowType DunningCase",
+    "debt_collection": "DebtCollectionCase DebtCollectionCaseSource DebtCollectorConfiguration DebtCollectorCondition "
+    "DebtCollectionCaseDocument DebtCollectionReceipt",
+    "web_apps": "PaymentAppProcessor PaymentAppConnector",
+    "back_office": "SavedView TransactionClientPlatformInformation WalleejoinPartnership WebUiAccountTheme "
+    "WalleejoinAdminPartnerConfigurationResponseDto",
     "subscription_products": "SubscriptionProduct SubscriptionProductVersion SubscriptionProductComponent "
     "SubscriptionProductComponentGroup SubscriptionProductComponentReference ProductMeteredFee SubscriptionMetric "
     "TaxClass",

@@ -6,7 +6,10 @@ costs the template two resources.
 
 from __future__ import annotations
 
+from payments.back_office import public as back_office
+from payments.banking import public as banking
 from payments.configurations.public import routes as configurations
+from payments.dunning import public as dunning
 from payments.engine.routes import Engine
 from payments.payment_page import public as payment_page
 from payments.payment_tokens import public as payment_tokens
@@ -15,6 +18,7 @@ from payments.refunds.public import refunding_of
 from payments.refunds.public import routes as refunds
 from payments.transactions.public import PayingSettings, Transactions
 from payments.transactions.public import routes as transactions
+from payments.web_apps import public as web_apps
 from tollgate import config
 from tollgate.dialects.payments import PAYMENTS, Authenticator
 from tollgate.http.app import App
@@ -31,6 +35,10 @@ ROUTES = (
     *payment_tokens.routes(_engine, _transactions),
     *configurations.routes(_engine, _transactions.acquiring),
     *reference_data.payment_routes(_engine),
+    *banking.routes(_engine, is_sandbox=_settings.is_sandbox),
+    *dunning.routes(_engine),
+    *back_office.payment_routes(_engine),
+    *web_apps.payment_routes(_engine, _transactions, refunding_of(_transactions)),
 )
 
 handler = App(

@@ -16,6 +16,7 @@ from payments.access.service.visibility import (
     require,
     require_living,
 )
+from payments.back_office.public import add_templates
 from payments.engine.errors import StateInvalid, VersionConflict
 from payments.engine.fields import now
 from payments.engine.models import Context, Values
@@ -113,6 +114,7 @@ class SpaceHooks(Hooks):
         limit, state = change.values["requestLimit"], change.values["state"]
         space = NewSpace(change.id, change.context.tenant, path, limit, state)
         self._repository.insert_space(change.transaction, space)
+        add_templates(change.objects, change.transaction, change.id)
         self._repository.count_below(change.transaction, account, "spaces", 1, "account")
 
     def updating(self, change: Change) -> None:

@@ -109,6 +109,11 @@ class KeyService:
         shown = {"id": key.id, "state": ACTIVE, "created_at": clock.iso(key.created_at)}
         return {**_shown(shown), "key": secret}
 
+    def issue(self, context: Context, user: int) -> tuple[int, str]:
+        """A further key for a web app: its number and, this once, the key."""
+        made = self.add(context, user)
+        return int(made["id"]), str(made["key"])
+
     def deactivate(self, context: Context, user: int, key: int) -> None:
         """End a key. Twice is once."""
         self._require(context, user)

@@ -67,6 +67,8 @@ SUBJECTS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("uiTheme", "UI Theme", ("read", "update")),
     ("consumedResource", "Consumed Resource", _READ),
     ("invoiceComment", "Invoice Comment", _CRUD),
+    ("partnership", "Partnership", _CRUD),
+    ("partnerConfiguration", "Partner Configuration", _CRUD),
 )
 """(subject, title, actions)."""
 

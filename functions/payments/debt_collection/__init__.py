@@ -1,0 +1,1 @@
+"""Having debts collected by others."""
