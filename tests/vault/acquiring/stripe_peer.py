@@ -14,17 +14,26 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
+LOCALSTRIPE = Path(__file__).parents[1] / "imports" / "localstripe_on_loopback.py"
+START_SECONDS = 20
+KEY = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 SILENT = "0259"
 Form = dict[str, str]
-Course = Literal["lost", "deaf", "answer"]
+Course = Literal["lost", "deaf", "answer", "changed"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Seen:
 @dataclass
 class Plot:
     """What goes wrong with the next request that matches: it is *lost* on its way, carried out with a *deaf* line
-    back, or given this *answer* without being passed on."""
+    back, given this *answer* without being passed on, or carried out with the answer *changed* in these members."""
 
     method: str
     path: str
@@ -70,8 +79,8 @@ class StripePeer(ThreadingHTTPServer):
     def base(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def plot(self, method: str, path: str, course: Course, status: int = 500, **body: Any) -> None:
-        self.plots.append(Plot(method, path, course, status, body))
+    def plot(self, method: str, path: str, course: Course, http_status: int = 500, /, **body: Any) -> None:
+        self.plots.append(Plot(method, path, course, http_status, body))
 
     def count(self, path: str) -> int:
         """How many POST requests came to a path."""
@@ -80,6 +89,50 @@ class StripePeer(ThreadingHTTPServer):
     def forget(self) -> None:
         self.seen.clear()
         self.plots.clear()
+
+    def forms(self, path: str) -> list[Form]:
+        """What was sent to a path, in order."""
+        return [each.form for each in self.seen if each.method == "POST" and re.fullmatch(path, each.path)]
+
+    def read(self, path: str) -> Any:
+        """What localstripe has at a path now."""
+        url = f"http://127.0.0.1:{self.upstream}{path}"
+        request = urllib.request.Request(url, headers={"authorization": f"Bearer {KEY}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def running() -> Iterator[StripePeer]:
+    """localstripe in a process of its own, and the peer before it."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, str(LOCALSTRIPE), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    peer = StripePeer(0, port)
+    thread = threading.Thread(target=peer.serve_forever, daemon=True)
+    thread.start()
+    try:
+        _wait_for(peer)
+        yield peer
+    finally:
+        peer.shutdown()
+        peer.server_close()
+        thread.join()
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(peer: StripePeer) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            peer.read("/v1/customers")
+        except OSError:
+            assert time.monotonic() < deadline, "localstripe did not start"
+            threading.Event().wait(0.05)
+        else:
+            return
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             if plot is not None and plot.course == "lost":
                 return self._hang_up()
             status, text = self._once(form, headers.get("idempotency-key"))
+        if plot is not None and plot.course == "changed":
+            return self._answer(status, json.dumps({**json.loads(text), **plot.body}).encode())
         if plot is not None or self._is_silent():
             return self._hang_up()
         return self._answer(status, text)
@@ -197,6 +252,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang_up(self) -> None:
         self.close_connection = True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _refusal(kind: str, code: str | None, message: str) -> tuple[int, bytes]:
