@@ -25,6 +25,9 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.transactions", "payments.configurations"),  # which way a payment goes
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("payments.webhooks", "control.notifications"),  # a listener is a recipient of notifications
+        ("payments.gateway", "payments.links"),
+        ("payments.payment_page", "payments.links"),  # the page that a link leads to
+        ("payments.links", "payments.transactions"),  # a link opens them
         ("payments.gateway", "payments.payment_page"),  # where a transaction's page is
         ("payments.gateway", "payments.configurations"),  # one door for everything under /payment
         ("payments.gateway", "payments.transactions"),

@@ -11,6 +11,7 @@ from payments.banking import public as banking
 from payments.configurations.public import routes as configurations
 from payments.dunning import public as dunning
 from payments.engine.routes import Engine
+from payments.links import public as links
 from payments.payment_page import public as payment_page
 from payments.payment_tokens import public as payment_tokens
 from payments.reference_data import public as reference_data
@@ -30,6 +31,7 @@ _engine = Engine(_transactions.objects)
 
 ROUTES = (
     *payment_page.routes(_engine, _transactions, _settings),
+    *links.routes(_engine, _settings.base_url),
     *transactions.routes(_engine, _transactions, _settings),
     *refunds.routes(_engine, refunding_of(_transactions)),
     *payment_tokens.routes(_engine, _transactions),

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from payments.addresses import base_url
 from payments.card_entry import CardEntry
 from payments.engine.models import Entity
+from payments.links.public import LinkNotFound
 from payments.payment_page import rules
 from payments.payment_page.errors import PageNotFound
 from payments.payment_page.models import CardSession
@@ -98,6 +99,22 @@ def open_session(request: Request) -> Answer:
     return Answer(200, {"session_id": made.session_id, "proof": made.proof}, _HIDDEN)
 
 
+def show_link(request: Request) -> Answer:
+    """What a payment link is for. Nothing is made yet, so that whoever only looks uses nothing up."""
+    page, _ = _page.open_link(_space(request), _link(request), dict(query_pairs(request.raw_query)), None)
+    return Answer(200, rules.opening(page, _STYLE).encode(), _headers(is_framed=False), _HTML)
+
+
+def open_link(request: Request) -> Answer:
+    """A new transaction, and on to its payment page."""
+    asked = dict(query_pairs(request.raw_query))
+    form = _form(request) if request.raw_body() else {}
+    page, url = _page.open_link(_space(request), _link(request), asked, form)
+    if url is None:
+        return Answer(422, rules.opening(page, _STYLE).encode(), _headers(is_framed=False), _HTML)
+    return Answer(303, headers={**_HIDDEN, "location": url})
+
+
 def read_checkout(request: Request) -> Answer:
     """The script with which a merchant's page frames the payment page."""
     security_token = dict(query_pairs(request.raw_query)).get("securityToken", "")
@@ -139,6 +156,13 @@ def _space(request: Request) -> int:
     number = _number(request.parameters["space"])
     if number is None:
         raise PageNotFound
+    return number
+
+
+def _link(request: Request) -> int:
+    number = _number(request.parameters["id"])
+    if number is None:
+        raise LinkNotFound
     return number
 
 
@@ -207,6 +231,16 @@ ROUTES = (
     Route(
         "GET", f"{_PATH}/checkout/{{id}}", read_checkout, "The script that frames the payment page", _ANYONE,
         answer=str, media_type="text/javascript", failures=(404,), tag=_TAG, operation="read_checkout_script",
+    ),
+    Route(
+        "GET", "/s/{space}/payment/link/{id}", _readable(show_link), "The page of a payment link", _ANYONE, answer=str,
+        media_type="text/html", failures=(404, 409), tag=_TAG, operation="show_payment_link",
+        description="`url` of a payment link gives the address.",
+    ),
+    Route(
+        "POST", "/s/{space}/payment/link/{id}", _readable(open_link), "Begin a payment by a link", _ANYONE, status=303,
+        failures=(400, 404, 409, 415, 422), tag=_TAG, operation="open_payment_link", body_media_type=_FORM,
+        description="The page's own form. Makes a transaction and leads to its payment page.",
     ),
     Route(
         "GET", "/s/assets/payment-page.js", read_script, "The payment page's own script", _ANYONE, answer=str,

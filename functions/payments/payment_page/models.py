@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,19 @@ class Checkout:
     methods: tuple[Method, ...] = ()
     message: str | None = None
     next_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """The page that a payment link leads to. `addresses` are those that the buyer has to type, of the members `asked`;
+    `typed` is what was, `problem` what is wrong with it."""
+
+    title: str
+    language: str
+    addresses: tuple[str, ...]
+    asked: tuple[str, ...]
+    typed: Mapping[str, str]
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

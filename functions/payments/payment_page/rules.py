@@ -11,7 +11,7 @@ import hashlib
 from html import escape
 from typing import Final
 
-from payments.payment_page.models import Checkout, Method
+from payments.payment_page.models import Checkout, LinkPage, Method
 
 _TEXTS: Final = {
     "en": {
@@ -20,6 +20,10 @@ _TEXTS: Final = {
         "continue": "Continue", "none": "There is no way to pay this at the moment.",
         "problem": "The card form could not be loaded. Try again.",
         "noscript": "To pay by card, allow scripts on this page.", "again": "The payment did not work:",
+        "billingAddress": "Billing address", "shippingAddress": "Shipping address", "givenName": "Given name",
+        "familyName": "Family name", "street": "Street", "postcode": "Postcode", "city": "City",
+        "country": "Country (two letters)", "emailAddress": "E-mail address (optional)",
+        "check": "Check what you have typed:",
     },
     "de": {
         "title": "Zahlung", "total": "Total", "pay": "{amount} bezahlen", "paid": "Ihre Zahlung war erfolgreich.",
@@ -28,7 +32,10 @@ _TEXTS: Final = {
         "none": "Zurzeit gibt es keine Möglichkeit, dies zu bezahlen.",
         "problem": "Das Kartenformular konnte nicht geladen werden. Versuchen Sie es noch einmal.",
         "noscript": "Um mit Karte zu bezahlen, erlauben Sie Skripte auf dieser Seite.",
-        "again": "Die Zahlung hat nicht geklappt:",
+        "again": "Die Zahlung hat nicht geklappt:", "billingAddress": "Rechnungsadresse",
+        "shippingAddress": "Lieferadresse", "givenName": "Vorname", "familyName": "Nachname",
+        "street": "Strasse", "postcode": "Postleitzahl", "city": "Ort", "country": "Land (zwei Buchstaben)",
+        "emailAddress": "E-Mail-Adresse (freiwillig)", "check": "Prüfen Sie Ihre Angaben:",
     },
 }  # fmt: skip
 
@@ -55,6 +62,30 @@ def document(checkout: Checkout, security_token: str, style: str, embedded: str 
         f"<body{frame}><main{shown}>{body}</main>"
         '<script src="/sdk/tollgate.js"></script><script src="/s/assets/payment-page.js"></script></body></html>'
     )
+
+
+def opening(page: LinkPage, style: str) -> str:
+    """The page of a link: what it is for, the addresses that it asks for, and the button that begins the payment."""
+    language = page.language[:2] if page.language[:2] in _TEXTS else "en"
+    texts = _TEXTS[language]
+    problem = f'<p class="problem" role="alert">{escape(texts["check"])} {escape(page.problem)}</p>'
+    groups = "".join(_address(name, page, texts) for name in page.addresses)
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(page.title)}</title><style>{style}</style></head>"
+        f"<body><main><h1>{escape(page.title)}</h1>{problem if page.problem else ''}"
+        f'<form method="post">{groups}<button>{escape(texts["continue"])}</button></form></main></body></html>'
+    )
+
+
+def _address(name: str, page: LinkPage, texts: dict[str, str]) -> str:
+    fields = ""
+    for each in page.asked:
+        member = f"{name}.{each}"
+        value, needed = escape(page.typed.get(member, "")), "" if each == "emailAddress" else " required"
+        fields += f'<label>{escape(texts[each])}<input name="{member}" value="{value}"{needed}></label>'
+    return f"<fieldset><legend>{escape(texts[name])}</legend>{fields}</fieldset>"
 
 
 def failure(message: str, style: str) -> str:

@@ -8,19 +8,30 @@ it. A card session counts only with the proof that it was opened for the same tr
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 from payments.card_entry import CardEntry
 from payments.engine.errors import StateInvalid
-from payments.engine.models import Entity
+from payments.engine.models import Context, Entity, Place
+from payments.links.public import ASKED, ON_PAGE, LinkNotFound, LinkOpening, required
 from payments.payment_page.errors import ForeignSession, PageNotFound
-from payments.payment_page.models import CardSession, Checkout, Line, Method, Stage
+from payments.payment_page.models import CardSession, Checkout, Line, LinkPage, Method, Stage
 from payments.resources.configurations import PAYMENT_METHOD_CONFIGURATION
-from payments.transactions.public import Acting, Credentials, CredentialsInvalid, Intent, Transactions, currency_of
+from payments.transactions.public import (
+    Acting,
+    Credentials,
+    CredentialsInvalid,
+    Intent,
+    Transactions,
+    currency_of,
+    page_url,
+)
 from tollgate.auth.directory import ACTIVE, Directory
 from tollgate.crypto.keyring import Keyring
-from tollgate.errors import NotFound
+from tollgate.errors import Invalid, Malformed, NotFound
 
 _PAID: Final = frozenset({"AUTHORIZED", "COMPLETED", "FULFILL"})
 _FAILED: Final = frozenset({"FAILED", "VOIDED", "DECLINE"})
@@ -39,6 +50,7 @@ class PaymentPage:
         self._directory = directory
         self._keyring = keyring
         self._card_entry = card_entry
+        self._links = LinkOpening(transactions.objects, transactions)
 
     def open(self, space_id: int, transaction_id: int, security_token: str) -> tuple[Acting, Entity]:
         """The transaction of an address, and on whose behalf it is paid.
@@ -60,6 +72,34 @@ class PaymentPage:
             return acting, self._transactions.read(acting, transaction_id)
         except NotFound:
             raise PageNotFound from None
+
+    def open_link(
+        self, space_id: int, link_id: int, asked: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> tuple[LinkPage, str | None]:
+        """The page of a payment link; with what the buyer sent, the address of a new transaction's payment page.
+
+        Raises:
+            LinkNotFound, LinkClosed: there is no such link, or it is not open.
+        """
+        space = self._directory.space(space_id)
+        if space is None or space.state != ACTIVE or not self._directory.is_open(space.path):
+            raise LinkNotFound
+        link = self._links.find(f"S{space_id}", link_id, asked.get("accessKey", ""))
+        page = LinkPage(
+            str(link.values.get("name") or "Payment"), asked.get("language") or link.values.get("language") or "en",
+            tuple(required(link.values, ON_PAGE)), ASKED, form or {},
+        )  # fmt: skip
+        if form is None:
+            return page, None
+        context = Context(
+            Place(space.path[-1], space_id, space.path[0]), link.attributes.get("created_by", 0), space.tenant
+        )
+        try:
+            made = self._links.open(context, link, asked, form)
+        except (Invalid, Malformed) as refused:
+            return replace(page, problem=_told(refused)), None
+        credentials = self._credentials.make(space.tenant, space_id, made.id)
+        return page, page_url("", space_id, made.id, credentials)
 
     def show(self, acting: Acting, transaction: Entity, *, only: int | None = None) -> Checkout:
         """What the buyer sees; with `only`, the one method configuration that a merchant's page asked for."""
@@ -145,6 +185,11 @@ def _stage(transaction: Entity) -> Stage:
     if transaction.state in _FAILED:
         return "failed"
     return "wait" if transaction.attributes.get("attempt") is not None else "choose"
+
+
+def _told(refused: Invalid | Malformed) -> str:
+    faults = getattr(refused, "faults", ())
+    return "; ".join(f"{each.path.removeprefix('$.')} {each.message}" for each in faults) or refused.message
 
 
 def _amount(transaction: Entity) -> str:
