@@ -20,7 +20,7 @@ STRIPE_CARD_CONNECTOR: Final = 1461674005584
 @dataclass(frozen=True, slots=True)
 class Connector:
     """One way to a processor. `acquirer` is None where no card is charged: the buyer pays an invoice later. One that is
-    `connected` asks who the merchant is, and is open to processor configurations with a secret key alone."""
+    `connected` asks who the merchant is: through a processor configuration without a key it rejects every payment."""
 
     id: int
     processor: int
