@@ -65,18 +65,37 @@ class Response(RequestModel):
     def _fits(self) -> Self:  # noqa: N804 -- as above
         if self.mode == "template" and self.body is None:
             raise broken("must have a body in the mode template")
-        try:
-            size = len(encode(self.body))
-        except TypeError:  # fractions are read as decimals
-            raise broken("must have no fractions in the body, unless as text") from None
-        if size > LARGEST_TEMPLATE_BYTES:
-            raise broken(f"must have a body of at most {LARGEST_TEMPLATE_BYTES} bytes")
+        _check_size(self.body)
         return self
 
 
+class Undecided(RequestModel):
+    """What is answered in the place of the destination where no decision can be made on a request: `body` as it is."""
+
+    status: Annotated[int, Field(ge=400, le=599)] = 422
+    body: Any
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:  # noqa: N804 -- as above
+        _check_size(self.body)
+        return self
+
+
+def _check_size(body: Any) -> None:
+    try:
+        size = len(encode(body))
+    except TypeError:  # fractions are read as decimals
+        raise broken("must have no fractions in the body, unless as text") from None
+    if size > LARGEST_TEMPLATE_BYTES:
+        raise broken(f"must have a body of at most {LARGEST_TEMPLATE_BYTES} bytes")
+
+
 class Responses(RequestModel):
+    """Answers of ours. Without `undecided`, a request of which no decision request can be made goes on."""
+
     block: Response = Response()
     review: Response = Response()
+    undecided: Undecided | None = None
 
 
 Mappings = Annotated[list[FieldMapping], Field(max_length=MOST_MAPPINGS)]

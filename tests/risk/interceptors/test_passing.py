@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.risk.interceptors.conftest import BODY, MAPPING, Acquirer, Intercepte
 from tests.shared.egress.peers import Visit
 from tests.support import tables
 from tests.support.environment import DEPLOYMENT
+from tests.support.faults import deaths
 from tollgate import aws
 
 PAN = "4242424242424242"
@@ -157,6 +159,51 @@ class TestUndecided:
         assert (answer.status, acquirer.bodies) == (201, [body])
         assert DECISION not in answer.headers
 
+    @pytest.mark.parametrize(
+        ("body", "content_type"),
+        [
+            (b"", "application/json"),
+            (b"<xml/>", "application/xml"),
+            (BODY.replace(b"14999", b'"14999"'), "application/json"),
+            (BODY.replace(b"4242424242424242", b"4242424242424241"), "application/json"),
+            (BODY.replace(b'"shopperReference":"customer-1",', b""), "application/json"),
+        ],
+    )
+    def test_goes_nowhere_where_the_interceptor_says_so(
+        self, instance: Instance, acquirer: Acquirer, intercept: Make, body: bytes, content_type: str
+    ) -> None:
+        refusal = {"status": 400, "body": {"error": "{{decision_id}}"}}
+        of = intercept(instance, responses={"undecided": refusal})
+        assert of.made["responses"]["undecided"] == refusal
+        answer = of.send(body, headers={"content-type": content_type, "idempotency-key": "k"})
+        assert (answer.status, answer.json) == (400, refusal["body"])
+        assert {DECISION, "x-tollgate-relayed"}.isdisjoint(answer.headers)
+        assert (acquirer.peer.dials, stages(of)) == (0, [])
+        assert of.send(headers={"idempotency-key": "k"}).status == 201  # mended, under the same key
+
+    def test_goes_nowhere_where_the_instance_takes_no_card_numbers_either(
+        self, make_instance: MakeInstance, acquirer: Acquirer, intercept: Make
+    ) -> None:
+        answer = intercept(make_instance(pci_level="SAQ_A"), responses={"undecided": {"body": None}}).send()
+        assert (answer.status, answer.body, acquirer.peer.dials) == (422, b"", 0)
+
+    def test_has_no_answer_of_its_own_without_a_mapping(self, instance: Instance, intercept: Make) -> None:
+        responses = {"undecided": {"body": {}}}
+        made = intercept(instance, responses=responses, active=False).made
+        sent = {"context": "c", "destination": made["destination"], "responses": responses}
+        created = instance.send("POST", "/api/admin/interceptors", json_body=sent)
+        changed = instance.send("PATCH", f"/api/admin/interceptors/{made['id']}", json_body={"field_mapping": []})
+        for answer in (created, changed):
+            assert (answer.status, answer.paths()) == (422, ["$.responses.undecided"])
+
+    @pytest.mark.parametrize("undecided", [{}, {"status": 200, "body": 1}, {"body": 1.5}, {"body": "x" * 16_385}, []])
+    def test_an_answer_of_its_own_has_a_form(self, instance: Instance, acquirer: Acquirer, undecided: Any) -> None:
+        sent = {"context": "c", "destination": {"url": acquirer.peer.url}, "field_mapping": MAPPING}
+        sent["responses"] = {"undecided": undecided}
+        answer = instance.send("POST", "/api/admin/interceptors", json_body=sent)
+        assert answer.status == 422
+        assert all(path.startswith("$.responses.undecided") for path in answer.paths())
+
     def test_where_the_instance_takes_no_card_numbers(
         self, make_instance: MakeInstance, acquirer: Acquirer, intercept: Make
     ) -> None:
@@ -249,6 +296,47 @@ class TestTheSameRequestAgain:
         instance.activate(context="checkout")
         second = of.send(headers={"idempotency-key": "k"})
         assert (second.json, acquirer.peer.dials) == (first.json, 0)
+
+
+class TestDeath:
+    """The process dies at any of its calls; the caller, who heard nothing, sends the same again."""
+
+    def test_sends_once_and_the_same_request_again_is_the_same_decision(
+        self, instance: Instance, acquirer: Acquirer, intercept: Make
+    ) -> None:
+        of, tries = intercept(instance), count()
+        of.send()  # a token and the keys are there
+        sent: list[int] = []
+
+        def attempt() -> None:
+            of.send(headers={"idempotency-key": f"k{next(tries)}"})
+
+        before = self._state(of, acquirer)
+        for number, _ in enumerate(deaths(aws.dynamodb(), attempt)):
+            died = self._state(of, acquirer)
+            sent.append(len(acquirer.bodies) - before["sent"])
+            assert sent[-1] == died["noted"] - before["noted"] or (sent[-1], died["noted"] - before["noted"]) == (0, 1)
+            answer = of.send(headers={"idempotency-key": f"k{number}"})
+            assert (answer.status, DECISION in answer.headers) == (201, True)
+            after = self._state(of, acquirer)
+            assert after["decisions"] == before["decisions"] + 1
+            assert after["sent"] == died["sent"] + 1
+            assert {head["idempotency-key"] for head in acquirer.heads[before["sent"] :]} == {f"k{number}"}
+            before = after
+        assert set(sent) == {0, 1}  # it died before it was sent, and after
+
+    def test_without_a_key_sends_once(self, instance: Instance, acquirer: Acquirer, intercept: Make) -> None:
+        of = intercept(instance)
+        of.send()
+        before = len(acquirer.bodies)
+        for _ in deaths(aws.dynamodb(), of.send):
+            assert len(acquirer.bodies) - before <= 1
+            before = len(acquirer.bodies)
+
+    def _state(self, of: Intercepted, acquirer: Acquirer) -> dict[str, int]:
+        table = DEPLOYMENT.environment("Interceptors")["RISK_TABLE"]
+        decisions = tables.items(aws.dynamodb(), table, f"DECISIONS#{of.instance.account_id}")
+        return {"decisions": len(decisions), "sent": len(acquirer.bodies), "noted": len(stages(of))}
 
 
 class TestMapping:

@@ -1,7 +1,8 @@
 """Requests that pass through: make a decision request of them, decide, and let them go on or not.
 
 Without a mapping a request goes on as it is, and what members it has is noted. One of which no decision request can be
-made goes on too (an acquirer's new field must not stop a shop's sales), and the log says why. Only ALLOW lets a decided
+made goes on too (an acquirer's new field must not stop a shop's sales) unless the interceptor has an answer for it, and
+the log says why. Only ALLOW lets a decided
 request go on, byte for byte. That it is about to go on is written down before; nothing is sent twice. With an
 idempotency key, which goes on to the destination too, a request is decided once however often it comes.
 """
@@ -85,6 +86,9 @@ class PassingService:
         try:
             decision, reference = self._decided(instance, interceptor, passing, once)
         except MappingFailed as failed:
+            refusal = interceptor.responses.get("undecided")
+            if refusal is not None:
+                return Outcome(status=refusal["status"], body=refusal["body"], reason=failed.reason)
             return self._go_on(interceptor, passing, started, reason=failed.reason)
         if decision["decision"] == "ALLOW":
             return self._go_on(interceptor, passing, started, decision["id"])

@@ -5,7 +5,7 @@ Only a draft can be changed; what was active once stays as it was, so that it ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -50,6 +50,7 @@ class InterceptorService:
             Invalid: the mapping or the destination cannot be, or `ref` is no interceptor of the account.
         """
         mapping.check(wanted.field_mapping)
+        _check_responses(wanted.responses.undecided, wanted.field_mapping)
         self._check(wanted.destination.url)
         for _ in range(_ATTEMPTS):
             reference = self._repository.reference(account_id, wanted.ref) if wanted.ref else {}
@@ -103,6 +104,7 @@ class InterceptorService:
         for _ in range(_ATTEMPTS):
             stamp = clock.now().strftime(_STAMP)
             after = replace(before, revision=before.revision + 1, updated_at=stamp, **changed)
+            _check_responses(after.responses.get("undecided"), after.field_mapping)
             transaction = self._repository.begin()
             self._repository.replace(transaction, before, after)
             try:
@@ -156,6 +158,12 @@ class InterceptorService:
                 continue
             return
         raise Contended
+
+
+def _check_responses(undecided: object, mappings: Sequence[object]) -> None:
+    """Without a mapping every request goes on, so that an answer for some would never be given."""
+    if undecided is not None and not mappings:
+        raise Invalid.at("$.responses.undecided", "must not be given without a field mapping")
 
 
 def _new(account_id: str, wanted: CreateInterceptor, version: int) -> Interceptor:
