@@ -1,16 +1,20 @@
 """JSON of the family: integers and decimals exact in both directions, never through a binary fraction.
 
-The standard encoder knows no `Decimal`; texts without one take its fast way, others are written here.
+The standard encoder knows no `Decimal`. It is handed a text in a decimal's place, which begins with a mark that nobody
+outside this process can know, and the quotes around it are taken off afterwards: several times faster than writing in
+Python what the encoder writes.
 """
 
 from __future__ import annotations
 
 import json
 from decimal import Decimal
-from json.encoder import encode_basestring
 from typing import Any, Final
 
-_PLAIN: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+from tollgate import ids
+
+_MARK: Final = f"number:{ids.new_secret()}:"
+_OPENING: Final = f'"{_MARK}'
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -20,10 +24,9 @@ def encode(value: Any) -> str:
     Raises:
         TypeError: a value that is no JSON.
     """
-    try:
-        return _PLAIN.encode(value)
-    except TypeError:
-        return _exact(value)
+    text = _ENCODER.encode(value)
+    first, *rest = text.split(_OPENING)
+    return first + "".join([part.replace('"', "", 1) for part in rest]) if rest else text
 
 
 def decode(text: str) -> Any:
@@ -31,14 +34,13 @@ def decode(text: str) -> Any:
     return _DECODER.decode(text)
 
 
-def _exact(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{encode_basestring(name)}:{_exact(each)}" for name, each in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join([_exact(each) for each in value]) + "]"
-    if isinstance(value, Decimal):
-        return plain(value)
-    return _PLAIN.encode(value)
+def _marked(value: Any) -> str:
+    if not isinstance(value, Decimal):
+        raise TypeError("not a value of JSON")
+    return _MARK + plain(value)
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_marked)
 
 
 def plain(number: Decimal) -> str:

@@ -56,6 +56,8 @@ class Entity:
     version: int
     values: Values
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    more: int | None = field(default=None, compare=False)
+    """How many further rows the object's text takes; None until it was read or written."""
 
     @property
     def state(self) -> str | None:
@@ -74,7 +76,7 @@ class Entity:
         if self.resource.has("version"):
             merged["version"] = version
         beside = {**self.attributes, **attributes} if attributes else self.attributes
-        return replace(self, version=version, values=merged, attributes=beside)
+        return replace(self, version=version, values=merged, attributes=beside, more=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,8 @@ class Objects:
         transaction.check(self.table, pk, key(object_id), "attribute_exists(pk)", refusal=absent)
 
     def _remove_more(self, transaction: Transaction, entity: Entity) -> None:
+        if entity.more == 0:
+            return
         for row in to_items(entity)[1]:
             transaction.delete(self.table, row["pk"], row["sk"])
 
@@ -298,6 +300,7 @@ def to_items(entity: Entity) -> tuple[Item, list[Item]]:
     """
     values = {name: each for name, each in entity.values.items() if name not in ("id", "version")}
     pieces = _pieces(documents.encode(values))
+    object.__setattr__(entity, "more", len(pieces) - 1)
     pk, sk = partition(entity.resource, entity.scope), key(entity.id)
     item = {
         **entity.attributes,
@@ -329,7 +332,8 @@ def from_item(resource: Resource, scope: str, item: Item) -> Entity:
     if resource.has("version"):
         own["version"] = version
     attributes = {name: each for name, each in item.items() if name not in _OWN}
-    return Entity(resource, scope, object_id, version, {**own, **documents.decode(item["doc"])}, attributes)
+    values = {**own, **documents.decode(item["doc"])}
+    return Entity(resource, scope, object_id, version, values, attributes, int(item.get("more", 0)))
 
 
 def index_partitions(entity: Entity) -> list[str]:

@@ -83,10 +83,12 @@ class Refunding:
         if refund.state != "PENDING":
             return refund, False
         outcome = self._send(acting, transaction, refund)
-        return (self.settle(acting, refund, outcome) if outcome else refund), False
+        return (self.settle(acting, refund, outcome, transaction) if outcome else refund), False
 
     def _begin(self, acting: Acting, number: int, given: Mapping[str, Any]) -> tuple[Entity, Entity]:
-        before = self.objects.read(TRANSACTION, acting.scope, number)
+        before = self.objects.find(TRANSACTION, acting.scope, number)
+        if before is None:
+            raise Invalid.at("transaction", "names an object that is not there")
         if before.state not in DONE:
             raise StateInvalid(message="The transaction is not completed")
         currency, base = currency_of(before), refundable_lines(before)
@@ -118,7 +120,7 @@ class Refunding:
         return "PENDING" if CONNECTORS[transaction.attributes["connector"]].takes_cards else "MANUAL_CHECK"
 
     def _transaction_of(self, acting: Acting, given: Mapping[str, Any]) -> int:
-        """The transaction that is named, or that of the completion; both must fit and be there."""
+        """The transaction that is named, or that of the completion; they must fit."""
         number, completion_id = given.get("transaction"), given.get("completion")
         if completion_id is not None:
             completion = self.objects.find(TRANSACTION_COMPLETION, acting.scope, completion_id)
@@ -129,8 +131,6 @@ class Refunding:
             number = completion.values["linkedTransaction"]
         if number is None:
             raise Invalid.at("transaction", "is required where no completion is given")
-        if self.objects.find(TRANSACTION, acting.scope, number) is None:
-            raise Invalid.at("transaction", "names an object that is not there")
         return int(number)
 
     def _send(self, acting: Acting, transaction: Entity, refund: Entity) -> Outcome | None:
@@ -155,17 +155,18 @@ class Refunding:
 
     # ------------------------------------------------------------------ settling
 
-    def settle(self, acting: Acting, refund: Entity, outcome: Outcome) -> Entity:
+    def settle(self, acting: Acting, refund: Entity, outcome: Outcome, transaction: Entity | None = None) -> Entity:
         """Make of a refund under way what the acquirer made of it; where another writer did that first, it is as that
-        one left it."""
+        one left it. `transaction` is its own as it was a moment ago, where that is known."""
         if outcome.status == "pending":
             return refund
         for _ in range(ATTEMPTS):
             try:
                 if outcome.status == "approved":
-                    return self._succeed(acting, refund, outcome.processor_reference)
-                return self._fail(acting, refund, failure_reasons.reason(outcome.reason).id)
+                    return self._succeed(acting, refund, outcome.processor_reference, transaction)
+                return self._fail(acting, refund, failure_reasons.reason(outcome.reason).id, transaction)
             except VersionConflict:
+                transaction = None
                 refund = self.objects.read(REFUND, acting.scope, refund.id)
                 if refund.state != "PENDING":
                     return refund
@@ -234,8 +235,10 @@ class Refunding:
             return 0
         return 0
 
-    def _succeed(self, acting: Acting, refund: Entity, processor_reference: str | None) -> Entity:
-        unit, transaction = self._ending(acting, refund)
+    def _succeed(
+        self, acting: Acting, refund: Entity, processor_reference: str | None, known: Entity | None = None
+    ) -> Entity:
+        unit, transaction = self._ending(acting, refund, known)
         total = amounts.units(refund.values["amount"], currency_of(transaction), "amount")
         kept: dict[str, Any] = {}
         unit.replace(transaction, _paid_back(transaction, total, kept), kept)
@@ -244,8 +247,8 @@ class Refunding:
         unit.commit()
         return after
 
-    def _fail(self, acting: Acting, refund: Entity, reason: int) -> Entity:
-        unit, transaction = self._ending(acting, refund)
+    def _fail(self, acting: Acting, refund: Entity, reason: int, known: Entity | None = None) -> Entity:
+        unit, transaction = self._ending(acting, refund, known)
         currency = currency_of(transaction)
         lines = line_items.restored(
             refundable_lines(transaction), refund.values["baseLineItems"], refund.values.get("reducedLineItems", []),
@@ -261,12 +264,12 @@ class Refunding:
         unit.commit()
         return after
 
-    def _ending(self, acting: Acting, refund: Entity) -> tuple[UnitOfWork, Entity]:
-        """The beginning of a refund's last write, and its transaction as it is now."""
+    def _ending(self, acting: Acting, refund: Entity, known: Entity | None) -> tuple[UnitOfWork, Entity]:
+        """The beginning of a refund's last write, and its transaction as it is now (or was, where it is known)."""
         unit = UnitOfWork(self.objects, acting.tenant, acting.scope)
         if refund.state == "PENDING":
             unit.no_longer(QUEUE, KIND, refund.attributes["due"], refund.id)
-        return unit, self.objects.read(TRANSACTION, acting.scope, refund.values["transaction"]["id"])
+        return unit, known or self.objects.read(TRANSACTION, acting.scope, refund.values["transaction"]["id"])
 
 
 def refundable_lines(transaction: Entity) -> list[LineItem]:
