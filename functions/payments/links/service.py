@@ -14,15 +14,15 @@ from payments import line_items
 from payments.engine.errors import StateInvalid
 from payments.engine.fields import now
 from payments.engine.models import Context, Entity
-from payments.engine.repository import Objects, key, partition
+from payments.engine.repository import Objects
 from payments.engine.service import Change, Hooks
 from payments.links.errors import LinkClosed, LinkNotFound
+from payments.links.repository import LinkUses
 from payments.links.rules import transaction_body
 from payments.resources.links import PAYMENT_LINK
 from payments.transactions.public import Transactions
 from tollgate import ids
 from tollgate.errors import Failure, Fault, Invalid
-from tollgate.store.table import ConditionFailed
 
 ACTIVE: Final = "ACTIVE"
 _BEGINNINGS: Final = ("CREATE", ACTIVE, "INACTIVE")
@@ -83,6 +83,7 @@ class LinkOpening:
     def __init__(self, objects: Objects, transactions: Transactions) -> None:
         self._objects = objects
         self._transactions = transactions
+        self._uses = LinkUses(objects)
 
     def find(self, scope: str, number: int, access_key: str) -> Entity:
         """A link that is open now.
@@ -101,7 +102,7 @@ class LinkOpening:
         if (begins and now() < begins) or (ends and now() >= ends):
             raise LinkClosed
         most = link.values.get("maximalNumberOfTransactions")
-        if most is not None and self._used(link) >= most:
+        if most is not None and self._uses.of(link) >= most:
             raise LinkClosed
         return link
 
@@ -116,27 +117,9 @@ class LinkOpening:
         most = link.values.get("maximalNumberOfTransactions")
         if most is None:
             return self._transactions.create(context, body).entity
-        self._count(link, most)
+        self._uses.count(link, most)
         try:
             return self._transactions.create(context, body).entity
         except Failure:
-            self._objects.table.update(*_counter(link), "ADD used :back", values={":back": -1})
+            self._uses.take_back(link)
             raise
-
-    def _used(self, link: Entity) -> int:
-        row = self._objects.table.get(*_counter(link))
-        return int(row["used"]) if row else 0
-
-    def _count(self, link: Entity, most: int) -> None:
-        try:
-            self._objects.table.update(
-                *_counter(link), "ADD used :one", values={":one": 1, ":most": most},
-                condition="attribute_not_exists(used) OR used < :most",
-            )  # fmt: skip
-        except ConditionFailed:
-            raise LinkClosed from None
-
-
-def _counter(link: Entity) -> tuple[str, str]:
-    """Access pattern: how often a link was used  `S<space>#paymentLink#used`, `<id, 16 digits>`."""
-    return f"{partition(PAYMENT_LINK, link.scope)}#used", key(link.id)
