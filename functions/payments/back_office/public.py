@@ -32,7 +32,7 @@ from payments.back_office.service.tasks import (
 )
 from payments.back_office.service.templates import add_templates
 from payments.bodies import read_body
-from payments.engine import parameters, shapes
+from payments.engine import documents, parameters, shapes
 from payments.engine.errors import BadParameters
 from payments.engine.fields import LOCALIZED, AnyValue, DecimalNumber, Field, Long, MapOf, Shape, day_of, moment_of
 from payments.engine.repository import Objects
@@ -205,7 +205,9 @@ def _boarding(engine: Engine, boarding: Boarding) -> tuple[Route, ...]:
         return given
 
     def keep_boarding_information(request: Request) -> Answer:
-        return Answer(201, keep(request, "BoardingStrategyInformationRequest", "information"))
+        return Answer(
+            201, documents.encode(keep(request, "BoardingStrategyInformationRequest", "information")).encode()
+        )
 
     def keep_boarding_plan(request: Request) -> Answer:
         keep(request, "StoreTrialSubscriptionRequestSetter", "plan")

@@ -289,8 +289,9 @@ class Collection:
         return self._scheduled(unit, case, {**values, "state": "PENDING", "nextAttemptOn": now()}, clock.epoch())
 
     def _scheduled(self, unit: UnitOfWork, case: Entity, values: Values, due: int) -> Entity:
-        self._drop(unit, case)
-        unit.later(QUEUE, _KIND, due, case.id)
+        if due != case.attributes.get("due"):
+            self._drop(unit, case)
+            unit.later(QUEUE, _KIND, due, case.id)
         after = unit.replace(case, values, {"due": due})
         unit.commit()
         return after

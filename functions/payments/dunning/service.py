@@ -147,8 +147,9 @@ class Dunning:
     ) -> None:
         tomorrow = clock.epoch() + 86_400
         due = min(ends, tomorrow) if ends is not None else tomorrow
-        unit.no_longer(QUEUE, _KIND, case.attributes["due"], case.id)
-        unit.later(QUEUE, _KIND, due, case.id)
+        if due != case.attributes["due"]:
+            unit.no_longer(QUEUE, _KIND, case.attributes["due"], case.id)
+            unit.later(QUEUE, _KIND, due, case.id)
         unit.replace(case, {**values, "state": state}, {**attributes, "due": due})
 
     def _end(self, unit: UnitOfWork, case: Entity, state: str, moment: str) -> None:

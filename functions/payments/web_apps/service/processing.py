@@ -80,7 +80,7 @@ class Processors:
         name = given.get("name") or given["externalId"]
         configuration = unit.insert(
             PAYMENT_CONNECTOR_CONFIGURATION,
-            {"name": name, "processorConfiguration": above.values["processorConfiguration"], "state": "INACTIVE"},
+            {"name": name, "processorConfiguration": above.values["processorConfiguration"], "state": "ACTIVE"},
         )
         values = {
             **given, "connectorConfiguration": {"id": configuration.id}, "name": name, "processor": {"id": above.id},

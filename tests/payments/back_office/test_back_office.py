@@ -1,0 +1,267 @@
+"""The back office through its doors: tasks, templates, saved views, partnerships, themes, consumption, boarding."""
+
+from __future__ import annotations
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from payments.access.handler import handler
+from payments.back_office.public import DELIVERY_DECISION, add_platform, manual_tasks_of
+from payments.engine.models import Entity
+from payments.engine.repository import Objects
+from payments.gateway.handler import handler as gateway
+from payments.gateway.worker import handler as clockwork
+from payments.units import UnitOfWork
+from tests.payments.conftest import MakeTenant
+from tests.support.environment import variables
+from tests.support.http import Response
+from tests.support.payments import Merchant
+from tests.support.session import HeldClock
+from tollgate import aws
+from tollgate.store.table import Table
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture
+def merchant(make_tenant: MakeTenant) -> Merchant:
+    return make_tenant(handler)
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return Objects(Table(variables()["PAYMENTS_TABLE"], aws.dynamodb()))
+
+
+def made(answer: Response, status: int = 201) -> Any:
+    assert answer.status == status, answer.body
+    return answer.json
+
+
+# ---------------------------------------------------------------------- manual tasks
+
+
+def open_task(objects: Objects, merchant: Merchant, about: int = 17) -> Entity:
+    unit = UnitOfWork(objects, merchant.tenant, f"S{merchant.space_id}")
+    task = manual_tasks_of(objects).open(unit, DELIVERY_DECISION, about)
+    unit.commit()
+    return task
+
+
+class TestTasks:
+    def test_read_and_decided_once(self, merchant: Merchant, objects: Objects) -> None:
+        number = open_task(objects, merchant).id
+        task = made(merchant.call(None, "GET", f"/manual-tasks/{number}"), 200)
+        assert (task["state"], task["contextEntityId"], task["linkedSpaceId"]) == ("OPEN", 17, merchant.space_id)
+        found = merchant.call(None, "GET", "/manual-tasks/search?query=state:OPEN%20contextEntityId:17").json["data"]
+        assert found == [task]
+        yes, no = (action["id"] for action in task["actions"])
+        notification = merchant.call(None, "GET", f"/manual-tasks/{number}/notification")
+        assert "Delivery decision (17)" in notification.json
+        assert merchant.call(None, "POST", f"/manual-tasks/{number}/action/1").status == 404
+        assert merchant.call(None, "POST", f"/manual-tasks/{number}/action/{yes}").status == 204
+        again = merchant.call(None, "POST", f"/manual-tasks/{number}/action/{no}")
+        assert (again.status, again.json["code"]) == (422, "state_invalid")
+        assert merchant.call(None, "GET", f"/manual-tasks/{number}").json["state"] == "DONE"
+
+    def test_of_two_decisions_one_counts(self, merchant: Merchant, objects: Objects) -> None:
+        task = open_task(objects, merchant)
+        paths = [f"/manual-tasks/{task.id}/action/{action['id']}" for action in task.values["actions"]]
+        with ThreadPoolExecutor(2) as executor:
+            answers = list(executor.map(lambda path: merchant.call(None, "POST", path).status, paths))
+        assert sorted(answers) == [204, 422]
+
+    def test_the_decision_is_carried_out(self, merchant: Merchant, objects: Objects) -> None:
+        """By whoever the decision is for; what that one refuses leaves the task open."""
+        heard: list[tuple[int, bool]] = []
+        tasks = manual_tasks_of(objects, {DELIVERY_DECISION: lambda _, about, yes: heard.append((about, yes))})
+        task = open_task(objects, merchant, about=23)
+        context = _context(merchant)
+        tasks.act(context, task.id, task.values["actions"][1]["id"])
+        assert heard == [(23, False)]
+
+    def test_ends_with_its_time(self, merchant: Merchant, objects: Objects, held_clock: HeldClock) -> None:
+        task = open_task(objects, merchant)
+        held_clock.advance(days=14, seconds=1)
+        late = merchant.call(None, "POST", f"/manual-tasks/{task.id}/action/{task.values['actions'][0]['id']}")
+        assert late.status == 422
+        clockwork({}, object())
+        assert merchant.call(None, "GET", f"/manual-tasks/{task.id}").json["state"] == "EXPIRED"
+
+    def test_nobody_else_s(self, merchant: Merchant, objects: Objects, make_tenant: MakeTenant) -> None:
+        number, stranger = open_task(objects, merchant).id, make_tenant(handler)
+        for method, path in (("GET", ""), ("GET", "/notification"), ("POST", "/action/1487165679003")):
+            assert stranger.call(None, method, f"/manual-tasks/{number}{path}").status == 404
+
+
+def _context(merchant: Merchant) -> Any:
+    from payments.engine.models import Context, Place
+
+    return Context(
+        Place(merchant.account_id, merchant.space_id, merchant.account_id), merchant.user_id, merchant.tenant
+    )
+
+
+# ---------------------------------------------------------------------- templates, views, platforms
+
+
+def test_a_space_has_a_template_of_every_type(merchant: Merchant) -> None:
+    types = {each["id"] for each in merchant.call(None, "GET", "/document-templates/types").json["data"]}
+    templates = merchant.call(None, "GET", "/document-templates?expand=type").json["data"]
+    assert {each["type"]["id"] for each in templates} == types
+    assert {(each["state"], each["defaultTemplate"], each["spaceId"]) for each in templates} == {
+        ("ACTIVE", True, merchant.space_id)
+    }
+    space = made(merchant.call(None, "POST", "/spaces", {"account": merchant.account_id, "name": "second"}))
+    second = merchant.call(None, "GET", "/document-templates", space=space["id"]).json["data"]
+    assert len(second) == len(types)
+
+
+def test_saved_views_are_searches_that_can_be_made(merchant: Merchant) -> None:
+    view = made(
+        merchant.call(None, "POST", "/saved-views", {"name": "paid", "entity": "Transaction", "query": "id:>5"})
+    )
+    assert view["createdBy"] == merchant.user_id
+    path = f"/saved-views/{view['id']}"
+    after = made(merchant.call(None, "PATCH", path, {"version": 1, "order": "id:DESC"}), 200)
+    assert (after["query"], after["order"]) == ("id:>5", "id:DESC")
+    refusals: list[tuple[dict[str, Any], str]] = [
+        ({"version": 2, "query": "("}, "query"),
+        ({"version": 2, "order": "nothing"}, "order"),
+        ({"version": 2, "query": "nothing:1"}, "query"),
+    ]
+    for body, name in refusals:
+        answer = merchant.call(None, "PATCH", path, body)
+        assert (answer.status, list(answer.json["errors"])) == (422, [name])
+    for entity in ("Nothing", "../x", "DocumentTemplateTypeGroup"):
+        refused = merchant.call(None, "POST", "/saved-views", {"name": "x", "entity": entity})
+        assert (refused.status, list(refused.json["errors"])) == (422, ["entity"])
+    assert merchant.call(None, "DELETE", path).status == 204
+    assert merchant.call(None, "GET", path).status == 404
+
+
+def test_platforms_that_buyers_paid_on(merchant: Merchant, objects: Objects) -> None:
+    unit = UnitOfWork(objects, merchant.tenant, f"S{merchant.space_id}")
+    add_platform(unit, 5, {"platformType": "ios", "sdkVersion": "1.0", "other": "x", "osVersion": ""})
+    add_platform(unit, 6, {"other": "x"})
+    unit.commit()
+    base = "/payment/transaction/client-platforms"
+    (found,) = merchant.call(gateway, "GET", base).json["data"]
+    assert found.items() >= {"platformType": "ios", "sdkVersion": "1.0", "transaction": 5}.items()
+    assert merchant.call(gateway, "GET", f"{base}/search?query=transaction:5").json["data"] == [found]
+    assert merchant.call(gateway, "GET", f"{base}/{found['id']}").json == found
+
+
+# ---------------------------------------------------------------------- partnerships, themes, boarding
+
+
+def test_partnerships_of_three_types(merchant: Merchant) -> None:
+    account = {"account": merchant.account_id, "space": None}
+    configurations = "/admin/join-program/partners/configurations"
+    partner = made(merchant.call(None, "POST", configurations, {"name": "Partner", "revenueShare": 12.5}))
+    assert (partner["enabled"], partner["revenueShare"]) == (True, 12.5)
+    assert merchant.call(None, "POST", configurations, {"name": "partner"}).status == 422
+    item = f"{configurations}/{partner['id']}"
+    assert made(merchant.call(None, "PATCH", item, {"version": 1, "enabled": False}), 200)["enabled"] is False
+    base = "/join-program/partnerships"
+    for kind, status in (("affiliate", 200), ("isv", 201), ("simple", 201)):
+        body = {"name": kind, "externalId": kind, "partnerConfiguration": partner["id"]}
+        first = made(merchant.call(None, "POST", f"{base}/create-{kind}", body, **account), status)
+        again = merchant.call(None, "POST", f"{base}/create-{kind}", body, **account)
+        assert (again.json, again.headers["x-replayed"]) == (first, "true")
+        assert first["type"] == kind.upper()
+    found = merchant.call(None, "GET", f"{base}/search?query=type:ISV", **account).json["data"]
+    assert [each["name"] for each in found] == ["isv"]
+    path = f"{base}/{found[0]['id']}"
+    assert made(merchant.call(None, "PATCH", path, {"version": 1, "name": "x"}, **account), 200)["name"] == "x"
+    assert merchant.call(None, "DELETE", path, **account).status == 204
+    assert merchant.call(None, "GET", path, **account).json["state"] == "DELETED"
+    assert merchant.call(None, "PATCH", path, {"version": 3, "name": "y"}, **account).status == 422
+    assert merchant.call(None, "DELETE", item).status == 204
+    assert merchant.call(None, "GET", item).status == 404
+
+
+def form(**parts: bytes) -> tuple[bytes, dict[str, str]]:
+    body = b"".join(
+        b'--x\r\ncontent-disposition: form-data; name="' + name.encode() + b'"\r\n\r\n' + content + b"\r\n"
+        for name, content in parts.items()
+    )
+    return body + b"--x--\r\n", {"content-type": "multipart/form-data; boundary=x"}
+
+
+class TestThemes:
+    def put(self, merchant: Merchant, **parts: bytes) -> Response:
+        body, headers = form(**parts)
+        path = "/account/ui-themes/create"
+        return merchant.call(
+            None, "POST", path, raw=body, headers=headers, account=merchant.account_id, space=None
+        )  # fmt: skip
+
+    def remove(self, merchant: Merchant, path: str) -> int:
+        path = f"/account/ui-themes/{path}"
+        return merchant.call(None, "DELETE", path, account=merchant.account_id, space=None).status
+
+    def test_made_replaced_and_removed(self, merchant: Merchant) -> None:
+        theme = made(self.put(merchant, name=b"Blau", primaryColor=b"#336699", logo=PNG))
+        assert theme.items() >= {"primaryColor": "#336699", "hasLogo": True, "logoMimeType": "image/png"}.items()
+        assert "logo" not in theme
+        after = made(self.put(merchant, secondaryColor=b"#000000"))
+        assert (after["id"], after["hasLogo"], after["version"]) == (theme["id"], True, 2)
+        assert "primaryColor" not in after
+        number = merchant.account_id
+        assert [self.remove(merchant, f"{number}/logo") for _ in range(2)] == [204, 404]
+        assert [self.remove(merchant, str(number)) for _ in range(2)] == [204, 404]
+        assert self.remove(merchant, "17") == 404
+
+    @pytest.mark.parametrize(
+        ("parts", "name"),
+        [
+            ({"primaryColor": b"red"}, "primaryColor"),
+            ({"logo": b"<svg onload='x'/>"}, "logo"),
+            ({"logo": PNG + b"x" * 200_000}, "logo"),
+        ],
+    )
+    def test_refused(self, merchant: Merchant, parts: dict[str, bytes], name: str) -> None:
+        answer = self.put(merchant, **parts)
+        assert (answer.status, list(answer.json["errors"])) == (422, [name])
+
+    def test_what_is_no_form(self, merchant: Merchant) -> None:
+        scope = {"account": merchant.account_id, "space": None}
+        path, kind = "/account/ui-themes/create", {"content-type": "multipart/form-data; boundary=x"}
+        for raw in ("", "x", "--x\r\n\r\nnameless\r\n--x--\r\n"):
+            assert merchant.call(None, "POST", path, raw=raw, headers=kind, **scope).status in (400, 415)
+        assert merchant.call(None, "POST", path, {}, **scope).status == 415
+
+
+def test_boarding_is_kept(merchant: Merchant) -> None:
+    account = {"account": merchant.account_id, "space": None}
+    base = "/boarding/subscription-strategy"
+    said = {"businessName": "Shop", "volume": 12.5}
+    assert made(merchant.call(None, "POST", f"{base}/information", said, **account)) == said
+    assert merchant.call(None, "POST", f"{base}/plans", {"plan": "trial"}, **account).status == 204
+    assert merchant.call(None, "POST", f"{base}/plans", ["trial"], **account).status == 400
+    many = {str(n): 1 for n in range(101)}
+    assert merchant.call(None, "POST", f"{base}/plans", many, **account).status == 422
+
+
+def test_what_was_consumed(merchant: Merchant, objects: Objects) -> None:
+    from tests.payments.analytics.conftest import store_payment
+
+    for _ in range(3):
+        store_payment(merchant.space_id, state="FULFILL", currency="CHF")
+    base = "/spaces/consumed-resources"
+
+    def units(period: str) -> dict[str, int]:
+        found = made(merchant.call(None, "GET", f"{base}?{period}"), 200)["data"]
+        return {each["metricName"]["en-US"]: each["consumedUnits"] for each in found}
+
+    assert units("startDate=2024-01-01&endDate=2099-01-01")["Transactions"] == 3
+    assert set(units("startDate=2024-01-01&endDate=2024-02-01T00:00:00Z").values()) == {0}
+    for query in ("", "startDate=2024-01-01", "startDate=x&endDate=2024-01-01"):
+        assert merchant.call(None, "GET", f"{base}?{query}").status == 400
+    assert merchant.call(None, "GET", f"{base}?startDate=2024-02-01&endDate=2024-01-01").status == 422
