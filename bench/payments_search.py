@@ -243,8 +243,8 @@ def counted() -> Iterator[list[str]]:
         made.append(model.name)
 
     events = aws.dynamodb().meta.events
-    events.register("before-call.dynamodb.*", note)
+    events.register("before-parameter-build.dynamodb.*", note)
     try:
         yield made
     finally:
-        events.unregister("before-call.dynamodb.*", note)
+        events.unregister("before-parameter-build.dynamodb.*", note)

@@ -130,11 +130,11 @@ def counted_calls() -> Iterator[list[str]]:
         made.append(model.name)
 
     events = aws.dynamodb().meta.events
-    events.register("before-call.dynamodb.*", note)
+    events.register("before-parameter-build.dynamodb.*", note)
     try:
         yield made
     finally:
-        events.unregister("before-call.dynamodb.*", note)
+        events.unregister("before-parameter-build.dynamodb.*", note)
 
 
 Query = Callable[[str], dict[str, Any]]
