@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from payments.back_office.public import manual_tasks_of
+from payments.debt_collection.public import DebtCollection
+from payments.dunning.public import dunning_of
 from payments.refunds.public import refunding_of
 from payments.transactions.public import Transactions
 from tollgate import config, sandbox_clock
@@ -34,7 +37,15 @@ class WorkerSettings(Settings):
 _settings = config.load(WorkerSettings)
 _journal = Journal("payment-settlement", _settings.log_level)
 _transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function, _settings.payers_function)
-_duties = (_transactions.settling, refunding_of(_transactions), _transactions.forgetting, _transactions.invoices)
+_duties = (
+    _transactions.settling,
+    refunding_of(_transactions),
+    _transactions.forgetting,
+    _transactions.invoices,
+    dunning_of(_transactions.objects),
+    DebtCollection.of(_transactions.objects),
+    manual_tasks_of(_transactions.objects),
+)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
