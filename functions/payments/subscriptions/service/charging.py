@@ -9,14 +9,15 @@ the transactions' to find out; the charge waits for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from payments.engine.errors import AlreadyThere, StateInvalid
+from payments.engine.errors import AlreadyThere, StateInvalid, VersionConflict
 from payments.engine.fields import now
 from payments.engine.models import Entity, Values
-from payments.engine.repository import Objects
+from payments.engine.repository import IdTaken, Objects
 from payments.resources.subscription_products import PRODUCT, PRODUCT_VERSION
 from payments.resources.subscriptions import (
     CHARGE,
@@ -27,16 +28,16 @@ from payments.resources.subscriptions import (
     SUBSCRIPTION_VERSION,
 )
 from payments.subscriptions.models import CHARGE as CHARGE_WORK
-from payments.subscriptions.models import QUEUE, RESERVED, Actor, Draft, Offer, moment
+from payments.subscriptions.models import QUEUE, RESERVED, Actor, Chosen, Draft, Offer, moment
 from payments.subscriptions.repository import SubscriptionRecords
 from payments.subscriptions.rules import entries, terms
 from payments.subscriptions.rules.cycles import period_of
 from payments.subscriptions.service.effects import Effects
 from payments.subscriptions.service.paying import Paying, outcome_of
-from payments.units import UnitOfWork, repeated
+from payments.units import ATTEMPTS, UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock
-from tollgate.errors import Invalid
+from tollgate.errors import Contended, Invalid
 
 AT_ONCE: Final = 12
 """Entries that are written together, each with its rows."""
@@ -54,6 +55,22 @@ def _parts(found: Iterable[T]) -> Iterator[list[T]]:
         yield part
 
 
+@dataclass(frozen=True, slots=True)
+class _Sold:
+    """A period and what was chosen for it."""
+
+    bill: Entity
+    chosen: list[Chosen]
+
+    @property
+    def version(self) -> int:
+        return self.bill.link("subscriptionVersion") or 0
+
+    @property
+    def number(self) -> int:
+        return int(self.bill.attributes["number"])
+
+
 class Charging:
     """Carries out charges."""
 
@@ -69,13 +86,19 @@ class Charging:
         Raises:
             ObjectNotFound: there is no such charge.
         """
+        charge, lost = self._objects.read(CHARGE, actor.scope, charge_id), 0
         while True:
-            before = self._objects.read(CHARGE, actor.scope, charge_id)
-            after = repeated(lambda: self._step(actor, self._objects.read(CHARGE, actor.scope, charge_id)))
-            if after is None:
-                return self._objects.read(CHARGE, actor.scope, charge_id)
-            if after.version == before.version:
-                return after
+            try:
+                after = self._step(actor, charge)
+            except (VersionConflict, IdTaken):
+                lost += 1
+                if lost == ATTEMPTS:
+                    raise Contended from None
+                charge = self._objects.read(CHARGE, actor.scope, charge_id)
+                continue
+            if after is None or after.version == charge.version:
+                return charge
+            charge = after
 
     def is_finished(self, charge: Entity) -> bool:
         """Whether nothing is left to do for a charge after `advance`."""
@@ -141,47 +164,69 @@ class Charging:
             bill = self._objects.read(PERIOD_BILL, actor.scope, int(closed))
             if bill.state == "PENDING":
                 unit.replace(bill, {}, states=("BILLED",))
-        kept = {"composed": True, "amount": entries.total(found, currency)}
+        owed = entries.total(found, currency)
+        if owed < 0:
+            found.append(self._carry(unit, charge, owed, found[-1].values["subscriptionVersion"]))
+        kept = {"composed": True, "amount": max(owed, 0)}
         after = unit.replace(charge, {"ledgerEntries": [{"id": each.id} for each in found]}, kept)
         unit.commit()
         return after
+
+    def _carry(self, unit: UnitOfWork, charge: Entity, owed: int, version: int) -> Entity:
+        """What is owed to the subscriber is carried forward: balanced here, by the entry that is answered, and open for
+        the next charge."""
+        currency = str(charge.attributes["currency"])
+
+        def values(name: str, minor: int, state: str) -> Values:
+            made = entries.values("Credit carried forward", minor, Decimal(1), (), currency)
+            named = {"externalId": f"{RESERVED}{charge.id}/{name}", "subscriptionVersion": version, "state": state}
+            return {**made, **named}
+
+        subscription = int(charge.attributes["subscription"])
+        kept = {"subscription": subscription, "currency": currency}
+        forward = unit.insert(LEDGER_ENTRY, values("carried-to", owed, "OPEN"), kept)
+        self._records.add_open(unit.transaction, unit.scope, subscription, forward.id)
+        return self._insert(unit, charge, values("carried-from", -owed, "SCHEDULED"))
 
     def _drafts(self, charge: Entity, subscription: Entity) -> Iterator[tuple[int, Draft]]:
         """What an automatic charge is for, with the subscription version that it is owed under; always the same."""
         language = str(subscription.values.get("language") or "en-US")
         currency = str(charge.attributes["currency"])
-        closed, opened = (charge.attributes.get(name) for name in ("closes", "opens"))
-        if closed is not None:
-            bill = self._objects.read(PERIOD_BILL, charge.scope, int(closed))
-            version, chosen = self._chosen(bill)
-            number = int(bill.attributes["number"])
-            usage = self._records.usage(bill)
-            for each in terms.metered_entries(chosen, usage, number, currency, language):
-                yield version.id, each
-            if bill.attributes.get("credit"):
-                used = moment(bill.values["effectivePeriodEndDate"])
-                for each in terms.credit_entries(chosen, period_of(bill), used, number, currency, language):
-                    yield version.id, each
-        if opened is not None:
-            bill = self._objects.read(PERIOD_BILL, charge.scope, int(opened))
-            version, chosen = self._chosen(bill)
-            changes = charge.attributes.get("changes")
-            if charge.attributes.get("starts") or changes is not None:
-                former = self._chosen_of(charge.scope, int(changes))[1] if changes is not None else []
-                for each in terms.setup_entries(chosen, former, currency, language):
-                    yield version.id, each
-            number = int(bill.attributes["number"])
-            for each in terms.period_entries(chosen, period_of(bill), number, currency, language):
-                yield version.id, each
+        behind, ahead, former = self._sold(charge)
+        if behind is not None:
+            closed = behind.bill
+            usage = self._records.usage(closed)
+            for each in terms.metered_entries(behind.chosen, usage, behind.number, currency, language):
+                yield behind.version, each
+            if closed.attributes.get("credit"):
+                used, period = moment(closed.values["effectivePeriodEndDate"]), period_of(closed)
+                for each in terms.credit_entries(behind.chosen, period, used, behind.number, currency, language):
+                    yield behind.version, each
+        if ahead is not None:
+            if former is not None:
+                for each in terms.setup_entries(ahead.chosen, former, currency, language):
+                    yield ahead.version, each
+            for each in terms.period_entries(ahead.chosen, period_of(ahead.bill), ahead.number, currency, language):
+                yield ahead.version, each
 
-    def _chosen(self, bill: Entity) -> tuple[Entity, list[Any]]:
-        return self._chosen_of(bill.scope, bill.link("subscriptionVersion") or 0)
+    def _sold(self, charge: Entity) -> tuple[_Sold | None, _Sold | None, list[Chosen] | None]:
+        """The period behind, the period ahead, and what was chosen before where that changes or begins (nothing)."""
+        kept = charge.attributes
+        numbers = [kept.get("closes"), kept.get("opens")]
+        bills = self._objects.find_many((PERIOD_BILL, charge.scope, int(each)) for each in numbers if each is not None)
+        found = [bills[PERIOD_BILL.kind, int(each)] if each is not None else None for each in numbers]
+        wanted = {each.link("subscriptionVersion") or 0 for each in found if each is not None}
+        if kept.get("changes") is not None:
+            wanted.add(int(kept["changes"]))
+        chosen = {each: self._chosen(charge.scope, each) for each in wanted}
+        behind, ahead = (_Sold(each, chosen[each.link("subscriptionVersion") or 0]) if each else None for each in found)
+        former = chosen[int(kept["changes"])] if kept.get("changes") is not None else [] if kept.get("starts") else None
+        return behind, ahead, former
 
-    def _chosen_of(self, scope: str, version_id: int) -> tuple[Entity, list[Any]]:
+    def _chosen(self, scope: str, version_id: int) -> list[Chosen]:
         version = self._objects.read(SUBSCRIPTION_VERSION, scope, version_id)
         product_version = self._objects.read(PRODUCT_VERSION, scope, version.link("productVersion") or 0)
-        offer = Offer.of(product_version)
-        return version, terms.chosen_of(offer, version.values.get("componentConfigurations") or ())
+        return terms.chosen_of(Offer.of(product_version), version.values.get("componentConfigurations") or ())
 
     def _write(self, actor: Actor, charge: Entity, drafts: list[tuple[int, Draft]]) -> None:
         """Entries of a charge, unless they were written before."""
@@ -199,13 +244,14 @@ class Charging:
         except AlreadyThere:
             return  # an earlier run wrote them, all of them together
 
-    def _insert(self, unit: UnitOfWork, charge: Entity, values: Values) -> None:
+    def _insert(self, unit: UnitOfWork, charge: Entity, values: Values) -> Entity:
         attributes = {
             "subscription": charge.attributes["subscription"], "charge": charge.id,
             "currency": charge.attributes["currency"],
         }  # fmt: skip
         made = unit.insert(LEDGER_ENTRY, values, attributes)
         self._records.add_taken(unit.transaction, unit.scope, charge.id, made.id)
+        return made
 
     def _take(self, actor: Actor, charge: Entity, found: list[Entity]) -> None:
         unit = UnitOfWork(self._objects, actor.tenant, actor.scope)
@@ -221,9 +267,7 @@ class Charging:
         """Make the transaction, and the charge PROCESSING with it; SUCCESSFUL without one where nothing is owed."""
         unit = UnitOfWork(self._objects, actor.tenant, actor.scope)
         subscription = self._objects.read(SUBSCRIPTION, actor.scope, charge.attributes["subscription"])
-        owed = int(charge.attributes["amount"])
-        if owed <= 0:
-            self._carry(unit, charge, owed)
+        if not charge.attributes["amount"]:
             return self._effects.settle(unit, charge, {"succeedOn": now()}, "SUCCESSFUL", None)
         if not is_present(charge) and not self._paying.can_charge(actor, subscription.link("token")):
             return self._effects.settle(unit, charge, {"failedOn": now()}, "FAILED", None)
@@ -237,25 +281,6 @@ class Charging:
         unit.later(QUEUE, CHARGE_WORK, due, charge.id)
         unit.commit()
         return after
-
-    def _carry(self, unit: UnitOfWork, charge: Entity, owed: int) -> None:
-        """What is owed to the subscriber is carried forward: settled here, and open for the next charge."""
-        if not owed:
-            return
-        currency = str(charge.attributes["currency"])
-        last = self._records.entries_of(unit.scope, charge.id)[-1]
-        for name, minor, state in (("from", -owed, "SCHEDULED"), ("to", owed, "OPEN")):
-            values = {
-                **entries.values("Credit carried forward", minor, Decimal(1), (), currency), "state": state,
-                "externalId": f"{RESERVED}{charge.id}/carried-{name}",
-                "subscriptionVersion": last.values["subscriptionVersion"],
-            }  # fmt: skip
-            if state == "SCHEDULED":
-                self._insert(unit, charge, values)
-                continue
-            kept = {"subscription": charge.attributes["subscription"], "currency": currency}
-            made = unit.insert(LEDGER_ENTRY, values, kept)
-            self._records.add_open(unit.transaction, unit.scope, charge.attributes["subscription"], made.id)
 
     def _transaction(self, actor: Actor, charge: Entity, subscription: Entity) -> Values:
         """The body of the transaction that charges what the charge is for."""

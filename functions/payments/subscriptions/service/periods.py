@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from payments.engine.errors import AlreadyThere, VersionConflict
 from payments.engine.fields import now, stamp
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
@@ -136,8 +137,19 @@ class Periods:
         values, states = self._move_on(unit, running, turn, attributes)
         charges = self._charges(unit, running, after, turn, closed, opened)
         unit.replace(subscription, values, attributes, states)
-        unit.commit()
+        self.commit(unit)
         return [each.id for each in charges]
+
+    def commit(self, unit: UnitOfWork) -> None:
+        """Write a charge with what it follows from.
+
+        Raises:
+            VersionConflict: another writer was first; that it wrote the charge too says the same.
+        """
+        try:
+            unit.commit()
+        except AlreadyThere:
+            raise VersionConflict from None
 
     def _close(self, unit: UnitOfWork, running: Running, turn: Turn) -> Entity | None:
         if running.bill is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from payments.engine.declarations import Resource
-from payments.engine.errors import StateInvalid
+from payments.engine.errors import StateInvalid, VersionConflict
 from payments.engine.models import Context, Entity, Values
 from payments.engine.repository import Objects
 from payments.resources.access import SPACE
@@ -202,12 +202,16 @@ class Subscribing:
         Raises:
             StateInvalid: it has ended, or something is to be changed that an operation of its own changes.
         """
-        return repeated(lambda: self._update(actor, subscription_id, body))
+        given = bodies.read(SUBSCRIPTION_UPDATE, body, self._objects.read(SUBSCRIPTION, actor.scope, subscription_id))
+        if given.get("version") is not None:
+            return self._update(actor, subscription_id, given)
+        return repeated(lambda: self._update(actor, subscription_id, given))
 
-    def _update(self, actor: Actor, subscription_id: int, body: Any) -> Entity:
+    def _update(self, actor: Actor, subscription_id: int, given: Values) -> Entity:
         running = self._periods.load(actor, subscription_id)
         before = running.subscription
-        given = bodies.read(SUBSCRIPTION_UPDATE, body, before)
+        if given.get("version") not in (None, before.version):
+            raise VersionConflict
         if before.state in (*ENDED, "TERMINATING"):
             raise StateInvalid
         bodies.require_future(given, "plannedTerminationDate")
@@ -275,5 +279,5 @@ class Subscribing:
             raise NoTokenToCharge
         unit = UnitOfWork(self._objects, actor.tenant, actor.scope)
         charge = self._periods.begin(unit, running, urls)
-        unit.commit()
+        self._periods.commit(unit)
         return charge.id
