@@ -161,7 +161,7 @@ def test_platforms_that_buyers_paid_on(merchant: Merchant, objects: Objects) -> 
 
 
 def test_partnerships_of_three_types(merchant: Merchant) -> None:
-    account = {"account": merchant.account_id, "space": None}
+    account: dict[str, Any] = {"account": merchant.account_id, "space": None}
     configurations = "/admin/join-program/partners/configurations"
     partner = made(merchant.call(None, "POST", configurations, {"name": "Partner", "revenueShare": 12.5}))
     assert (partner["enabled"], partner["revenueShare"]) == (True, 12.5)
@@ -231,7 +231,7 @@ class TestThemes:
         assert (answer.status, list(answer.json["errors"])) == (422, [name])
 
     def test_what_is_no_form(self, merchant: Merchant) -> None:
-        scope = {"account": merchant.account_id, "space": None}
+        scope: dict[str, Any] = {"account": merchant.account_id, "space": None}
         path, kind = "/account/ui-themes/create", {"content-type": "multipart/form-data; boundary=x"}
         for raw in ("", "x", "--x\r\n\r\nnameless\r\n--x--\r\n"):
             assert merchant.call(None, "POST", path, raw=raw, headers=kind, **scope).status in (400, 415)
@@ -239,7 +239,7 @@ class TestThemes:
 
 
 def test_boarding_is_kept(merchant: Merchant) -> None:
-    account = {"account": merchant.account_id, "space": None}
+    account: dict[str, Any] = {"account": merchant.account_id, "space": None}
     base = "/boarding/subscription-strategy"
     said = {"businessName": "Shop", "volume": 12.5}
     assert made(merchant.call(None, "POST", f"{base}/information", said, **account)) == said
