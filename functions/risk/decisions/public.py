@@ -1,4 +1,4 @@
-"""What other groups of the family may ask of decisions: to make one, to find one, to go through a period."""
+"""What other groups of the family may ask of decisions: to make one, to find one, to read stored ones."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from risk import records, velocity
@@ -35,9 +35,6 @@ from tollgate.store.transaction import Refusal, Transaction
 MOST_COMPILED: Final = 32
 MOST_ACCOUNTS_REMEMBERED: Final = 1000
 LARGEST_RECORD_BYTES: Final = 300_000
-LONGEST_DECISION: Final = timedelta(minutes=1)
-"""A decision's id has the time when it was begun, which is so much before it was made at most."""
-
 _READS: Final = 5
 _MICROSECONDS: Final = 1_000_000
 _OWN: Final = ("id", "account_id", "decision", "evaluated_at", "resolution", "resolved_at", "payment_state", "events")
@@ -199,14 +196,6 @@ class DecisionRepository:
         key = records.decision_key(account_id, decision_id)
         item = self._table.get(*key) if key else None
         return record_of(item) if item else None
-
-    def of_period(self, account_id: str, first: datetime, last: datetime) -> Iterator[DecisionRecord]:
-        """Every decision of a period, its ends included, day by day; within a day in no order."""
-        low, high = clock.iso(first), clock.iso(last)
-        for partition in records.decision_partitions(account_id, first - LONGEST_DECISION, last):
-            for item in self._table.scan_partition(partition):
-                if low <= item["evaluated_at"] <= high:
-                    yield record_of(item)
 
     # ------------------------------------------------------------------ writing
 

@@ -166,11 +166,8 @@ def test_takes_three_round_trips(instance: Instance, monkeypatch: Any) -> None:
 
 def test_a_record_gives_the_same_outcome_again(instance: Instance) -> None:
     """What is stored of a decision is all that its outcome followed from."""
-    from datetime import timedelta
-
     from risk.evaluation import Facts, compile_ruleset, evaluate, view_of
     from risk.rules import RulesReader
-    from tollgate import clock
 
     active = instance.activate(
         condition("v", count(CUSTOMER, "gte", 3), "REVIEW"),
@@ -183,12 +180,8 @@ def test_a_record_gives_the_same_outcome_again(instance: Instance) -> None:
     made.append(instance.decide().json)
     assert [each["decision"] for each in made] == ["ALLOW", "ALLOW", "REVIEW", "BLOCK"]
     compiled = compile_ruleset("x", 1, RulesReader(connect=False).read(active["rules"]))
-    now = clock.now()
-    period = door._service._repository.of_period(instance.account_id, now - timedelta(minutes=5), now)
-    records = {record.id: record for record in period}
-    assert records.keys() == {each["id"] for each in made}
     for each in made:
-        record = records[each["id"]]
+        record = door._service.require(instance.account_id, each["id"])
         outcome = evaluate(compiled, Facts(record.inputs, record.counters, frozenset(record.listed)))
         assert outcome.decision == each["decision"]
         assert [view_of(*triggered) for triggered in outcome.triggered] == each["triggered_rules"]

@@ -19,6 +19,7 @@ from tests.support.session import HeldClock
 from tollgate import aws
 
 TABLE = DEPLOYMENT.environment("Decisions")["RISK_TABLE"]
+PAN = "4242424242424242"
 LATER: dict[str, Any] = {"async": True}
 
 
@@ -64,6 +65,18 @@ class TestSettling:
         assert [each["error"] for each in after["backend_results"]] == [None]
         assert (rows(connect), len(link.of("assess"))) == ([], 1)
         assert b'"metadata"' not in link.of("assess")[0].raw
+
+    def test_shows_who_asks_and_keeps_no_card_number(self, connect: Instance, link: LinkServer) -> None:
+        connected(connect, link.peer.url, access_token="link-secret")
+        link.answers["acme"] = verdict("ALLOW", note=f"card {PAN}")
+        connect.activate(rule(**LATER))
+        made = connect.decide().json
+        work_on(connect)
+        assert [each.headers["authorization"] for each in link.of("assess")] == ["Bearer link-secret"]
+        after = shown(connect, made["id"])
+        assert after["decision"] == "ALLOW"
+        assert PAN not in json.dumps(after)
+        assert "[masked:" in json.dumps(after["backend_results"])
 
     def test_happens_once_however_often_it_is_delivered(self, connect: Instance, link: LinkServer) -> None:
         made = provisional(connect, link)
