@@ -123,6 +123,7 @@ class Machine:
             "Environment": "sandbox",
             "SandboxAllowTargets": os.environ.get("SANDBOX_ALLOW_TARGETS") or own,
             "BaseUrl": self.base_url,
+            "StripeApiBase": os.environ.get("STRIPE_API_BASE", ""),
         }
         return load(self._layout.template, offered=offered)
 
