@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tollgate.errors import Fault, Invalid
 
 
@@ -25,6 +27,9 @@ class ProductIncomplete(Invalid):
     """A product version that lacks something cannot be activated."""
 
     default_message = "The product version is not complete"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults, code="product_incomplete")
 
 
 class StillInUse(Invalid):
