@@ -14,6 +14,7 @@ from tollgate.crypto.keys import Kms
 from tollgate.egress import Egress
 from tollgate.store.table import Table
 from vault.acquirer_stripe.public import StripeConnector
+from vault.acquirer_stripe.repository import StripeBooks
 from vault.acquirers import CardOnFile, Operation, Outcome
 
 METHODS = "/v1/payment_methods"
@@ -29,10 +30,23 @@ SEVERAL = {
 }  # fmt: skip
 
 
+def vault_table() -> Table:
+    return Table(DEPLOYMENT.tables["VaultTable"].name, aws.dynamodb())
+
+
+def keyring(table: Table) -> Keyring:
+    return Keyring(table, Kms(aws.kms(), "alias/cards"), "cards")
+
+
+def books() -> StripeBooks:
+    """What the connector has written down."""
+    table = vault_table()
+    return StripeBooks(table, keyring(table))
+
+
 def connector(base: str, *, is_sandbox: bool = True) -> StripeConnector:
-    table = Table(DEPLOYMENT.tables["VaultTable"].name, aws.dynamodb())
-    keyring = Keyring(table, Kms(aws.kms(), "alias/cards"), "cards")
-    return StripeConnector(table, keyring, Egress({base.removeprefix("http://")}), base, is_sandbox=is_sandbox)
+    table = vault_table()
+    return StripeConnector(table, keyring(table), Egress({base.removeprefix("http://")}), base, is_sandbox=is_sandbox)
 
 
 def asked(account_id: str, **changes: Any) -> Operation:
