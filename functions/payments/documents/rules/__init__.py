@@ -1,0 +1,1 @@
+"""What documents say, and how that is printed. Pure."""
