@@ -27,6 +27,8 @@ COMPLETION_ENDS: Final = "completion-ends"
 
 INVOICE_QUEUE: Final = "invoices"
 INVOICE_DUE: Final = "due"
+OUTSTANDING: Final = ("OPEN", "OVERDUE")
+"""The states of an invoice that is not paid."""
 CARD_QUEUE: Final = "cards"
 OF_VERSION: Final = "version"
 OF_ATTEMPT: Final = "attempt"

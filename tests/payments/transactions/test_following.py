@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from payments.connectors import INVOICE_METHOD
-from tests.payments.shops import REVIEW, SHIPPING, SHIRT, Shop, new_shop, settle
+from tests.payments.shops import DECLINED, REVIEW, SHIPPING, SHIRT, Shop, new_shop, settle
 from tests.support.session import HeldClock
 
 PATH = "/payment/transactions"
@@ -105,6 +105,32 @@ class TestInvoices:
         status, _, errors = shop.refused("POST", f"{INVOICES}/{invoice['id']}/replace", body)
         assert (status, errors) == expected
         assert shop.get(f"{INVOICES}/{invoice['id']}")["state"] == "OPEN"
+
+    @pytest.mark.parametrize("overdue", [False, True])
+    def test_paid_at_once(self, shop: Shop, held_clock: HeldClock, overdue: bool) -> None:
+        """A transaction of its own pays it, once, however often the address was asked for."""
+        path = f"{INVOICES}/{invoiced(shop)['id']}"
+        if overdue:
+            held_clock.advance(days=31)
+            settle()
+        target = f"{path}/instant-payment-url?successUrl=https://shop.example/thanks"
+        urls = [shop.call("POST", target, headers={"accept": "text/plain"}).body.decode() for _ in range(2)]
+        (number,) = {int(each.partition("/pay/")[2].partition("?")[0]) for each in urls}
+        made = shop.get(f"{PATH}/{number}")
+        assert (made["state"], made["authorizationAmount"], made["successUrl"]) == (
+            "PENDING", 100, "https://shop.example/thanks",
+        )  # fmt: skip
+        shop.process(number, DECLINED)
+        assert shop.get(path)["outstandingAmount"] == 100
+        shop.process(number)
+        paid = shop.get(path)
+        assert (paid["state"], paid["outstandingAmount"]) == ("PAID", 0)
+        assert shop.refused("POST", target)[:2] == (422, "state_invalid")
+
+    def test_addresses_to_go_on_to(self, shop: Shop) -> None:
+        path = f"{INVOICES}/{invoiced(shop)['id']}/instant-payment-url"
+        for name in ("successUrl", "failureUrl"):
+            assert shop.refused("POST", f"{path}?{name}=javascript:alert(1)")[::2] == (400, [name])
 
     def test_overdue(self, shop: Shop, held_clock: HeldClock) -> None:
         late, paid = invoiced(shop), invoiced(shop)

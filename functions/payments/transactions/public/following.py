@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from payments import comments
+from payments.addresses import base_url
 from payments.bodies import read_body
 from payments.engine import parameters, shapes
+from payments.engine.faults import Faults
+from payments.engine.fields import Url
 from payments.engine.routes import Engine, object_id, route
 from payments.resources.transactions import (
     DELIVERY_INDICATION,
@@ -15,14 +18,18 @@ from payments.resources.transactions import (
     TRANSACTION_INVOICE,
     TRANSACTION_INVOICE_COMMENT,
 )
-from payments.transactions.models import Acting
+from payments.transactions.errors import NoWay
+from payments.transactions.models import OUTSTANDING, Acting
 from payments.transactions.public import Transactions
+from payments.transactions.public.delegating import TEXT, text_answer
 from payments.transactions.public.paying import TAG
 from payments.transactions.service import deliveries
+from payments.transactions.service.access import Credentials, page_url
 from payments.transactions.service.export import COLUMNS, DEFAULT_LINES, MOST_LINES, MOST_OFFSET, lines
-from payments.transactions.service.invoices import OUTSTANDING
 from payments.transactions.service.versions import LineItemVersions
+from payments.units import space_of
 from tollgate.dialects.payments import accepts
+from tollgate.errors import Invalid
 from tollgate.http.message import Answer, Request
 from tollgate.http.query import Parameter, whole_number
 from tollgate.http.route import Endpoint, Route
@@ -47,12 +54,34 @@ EXPORT: Final = (
 )  # fmt: skip
 
 
+_LONGEST_URL: Final = 2000
+
+
+def _url(text: str) -> str:
+    faults = Faults()
+    Url(_LONGEST_URL).read(text, "", faults)
+    try:
+        faults.raise_rules()
+    except Invalid:
+        raise ValueError("must be an absolute http or https address of 9 to 2000 characters") from None
+    return text
+
+
+_URL_SCHEMA: Final = {"type": "string", "format": "uri", "minLength": 9, "maxLength": _LONGEST_URL}
+PAYMENT_URLS: Final = (
+    Parameter("successUrl", _url, _URL_SCHEMA, "Where the buyer goes on after a payment"),
+    Parameter("failureUrl", _url, _URL_SCHEMA, "Where the buyer goes on when the payment has failed"),
+)
+
+
 class Following:
     """Endpoints of what comes of a payment."""
 
-    def __init__(self, engine: Engine, transactions: Transactions) -> None:
+    def __init__(self, engine: Engine, transactions: Transactions, credentials: Credentials, own_url: str) -> None:
         self._engine = engine
         self._transactions = transactions
+        self._credentials = credentials
+        self._own_url = own_url
 
     def export(self, request: Request) -> Answer:
         """Transactions as CSV; as a JSON text for a client that takes nothing else."""
@@ -76,6 +105,21 @@ class Following:
         tree = self._engine.expand(request, TRANSACTION_INVOICE)
         given = read_body(INVOICE_REPLACEMENT, request.json())
         return self._engine.reply(request, self._transactions.invoices.replace(Acting.of(context), number, given), tree)
+
+    def pay_at_once(self, request: Request) -> Answer:
+        """The page on which the buyer pays an invoice at once."""
+        context, number = self._engine.context(request), object_id(request)
+        asked = parameters.read(request.raw_query, PAYMENT_URLS)
+        acting, transactions = Acting.of(context), self._transactions
+        ways = [each for each in transactions.routing.routes(acting.scope) if each.connector.takes_cards]
+        if not ways:
+            raise NoWay
+        further = {"successUrl": asked["successUrl"], "failedUrl": asked["failureUrl"]}
+        methods = list(dict.fromkeys(each.method_configuration_id for each in ways))
+        made = transactions.invoices.payment(acting, number, methods, further)
+        space = space_of(made.scope)
+        credentials = self._credentials.make(acting.tenant, space, made.id)
+        return text_answer(request, page_url(base_url(self._own_url, request), space, made.id, credentials))
 
     def routes(self) -> tuple[Route, ...]:
         engine = self._engine
@@ -103,6 +147,12 @@ class Following:
                 "GET", f"{path}/check-replacement-possible", self.replaceable,
                 "Check whether an invoice can be replaced",
                 permission="transactionInvoice.read", tag=TRANSACTION_INVOICE.tag, answer={"type": "boolean"},
+            ),
+            route(
+                "POST", f"{path}/instant-payment-url", self.pay_at_once, "Create an instant payment URL of an invoice",
+                permission="transactionInvoice.update", tag=TRANSACTION_INVOICE.tag, query=PAYMENT_URLS,
+                answer={"type": "string"}, media_type=TEXT,
+                description="The page of a transaction of its own; when that is paid, so is the invoice.",
             ),
             route(
                 "POST", f"{path}/replace", self.replace, "Replace an invoice", permission="transactionInvoice.update",

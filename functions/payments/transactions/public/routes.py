@@ -21,7 +21,7 @@ def routes(engine: Engine, transactions: Transactions, settings: PayingSettings)
     credentials = Credentials(keyring_of(settings), directory_of(settings))
     return (
         *Completion(engine, transactions).routes(),
-        *Following(engine, transactions).routes(),
+        *Following(engine, transactions, credentials, settings.base_url).routes(),
         *engine.routes_of(engine.service(CHARGE_ATTEMPT)),
         *Delegating(engine, transactions, credentials, settings.base_url).routes(),
         *Paying(engine, transactions).routes(),

@@ -99,6 +99,27 @@ def beginning(unit: UnitOfWork, number: int, user_id: int | None, values: Values
     }, {"begun": stamp(now), "ends": epoch_of(due), "completed": 0, "refunded": 0}
 
 
+def begin_for_invoice(
+    unit: UnitOfWork, user_id: int | None, invoice: Entity, original: Entity, further: Values
+) -> Entity:
+    """A transaction whose payment pays an invoice that is outstanding; not committed."""
+    number, currency = ids.new_number(clock.now()), str(invoice.attributes["currency"])
+    known = ("customerId", "customerEmailAddress", "spaceViewId", "language", "timeZone", "environment")
+    own: Values = {
+        **_DEFAULTS, **{name: original.values[name] for name in known if original.values.get(name) is not None},
+        **{name: invoice.values.get(name) for name in ("billingAddress", "merchantReference")},
+        "lineItems": invoice.values["lineItems"], "currency": currency, "authorizationAmount": invoice.values["amount"],
+        "completionBehavior": "COMPLETE_IMMEDIATELY", "parent": {"id": original.id}, **further,
+    }  # fmt: skip
+    values, attributes = beginning(unit, number, user_id, own)
+    version = add_line_item_version(unit, number, own["lineItems"], currency)
+    kept = {
+        **attributes, "authorised": line_items.total(own["lineItems"], currency), "line_item_version": version.id,
+        "pays_invoice": invoice.id,
+    }  # fmt: skip
+    return unit.insert(TRANSACTION, {**own, **values}, kept, number=number, version=2)
+
+
 def begin_for_token(unit: UnitOfWork, user_id: int | None, token: Entity) -> Entity:
     """A transaction without a cart, whose payment gives a token a new version."""
     number = ids.new_number(clock.now())

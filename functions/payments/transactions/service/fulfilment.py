@@ -17,11 +17,14 @@ from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
 from payments.line_items import LineItem, Split
 from payments.resources.transactions import DELIVERY_INDICATION, TRANSACTION_COMPLETION, TRANSACTION_INVOICE
+from payments.tasks import DELIVERY_DECISION, open_task
 from payments.transactions.models import (
     COMPLETION_DAYS,
     COMPLETION_ENDS,
+    DONE,
     INVOICE_DUE,
     INVOICE_QUEUE,
+    OUTSTANDING,
     QUEUE,
     Acting,
     currency_of,
@@ -31,7 +34,7 @@ from payments.transactions.models import (
 )
 from payments.transactions.service.drafts import end_group
 from payments.units import UnitOfWork
-from tollgate import clock
+from tollgate import clock, ids
 
 SUITABLE_REASON: Final = 1461160001001
 """The reason of an automatic decision: nothing speaks against a delivery."""
@@ -157,12 +160,30 @@ def _close(
 
 def _reach(unit: UnitOfWork, before: Entity, values: Values, kept: dict[str, Any], target: str) -> Entity:
     steps = states.path(states.TRANSACTION, str(before.state), target)
+    if before.attributes.get("pays_invoice") and before.state not in DONE:
+        _pay_invoice(unit, before.attributes["pays_invoice"])
     if states.is_final(states.TRANSACTION, target):
         values = {**values, "deliveryDecisionMadeOn": stamp(clock.now())}
     after = unit.replace(before, values, kept, steps)
     if states.is_final(states.TRANSACTION, target):
         end_group(unit, after, "SUCCESSFUL" if target == "FULFILL" else "FAILED")
     return after
+
+
+def end_invoice(unit: UnitOfWork, before: Entity, state: str, values: Values) -> Entity:
+    """An invoice of which nothing is outstanding any more."""
+    if before.state == "OPEN":
+        unit.no_longer(INVOICE_QUEUE, INVOICE_DUE, before.attributes["due"], before.id)
+    zero = amounts.amount(0, before.attributes["currency"])
+    steps = states.path(states.INVOICE, str(before.state), state)
+    return unit.replace(before, {**values, "outstandingAmount": zero}, states=steps)
+
+
+def _pay_invoice(unit: UnitOfWork, number: int) -> None:
+    """The invoice that a transaction was made to pay, if nobody has settled it otherwise meanwhile."""
+    invoice = unit.objects.find(TRANSACTION_INVOICE, unit.scope, number)
+    if invoice is not None and invoice.state in OUTSTANDING:
+        end_invoice(unit, invoice, "PAID", {"paidOn": stamp(clock.now())})
 
 
 def _wait_for_completion(unit: UnitOfWork, before: Entity, values: Values, *, review: bool) -> Entity:
@@ -177,11 +198,13 @@ def _wait_for_completion(unit: UnitOfWork, before: Entity, values: Values, *, re
 
 def _add_delivery(unit: UnitOfWork, transaction: Entity, state: str, completion: Entity | None) -> Entity:
     values: Values = {"transaction": {"id": transaction.id}, "linkedTransaction": transaction.id, "state": state}
+    number = ids.new_number(clock.now())
+    task = open_task(unit, DELIVERY_DECISION, number).id if state == "MANUAL_CHECK_REQUIRED" else None
     if state == "SUITABLE":
         values.update(_automatically())
     if completion is not None:
         values["completion"] = {"id": completion.id}
-    return unit.insert(DELIVERY_INDICATION, values)
+    return unit.insert(DELIVERY_INDICATION, values, {"task": task}, number=number)
 
 
 def _decide(unit: UnitOfWork, delivery: Entity, completion_id: int) -> str:

@@ -5,28 +5,29 @@ An invoice that is open has a row of work for the day on which it is due, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from payments import amounts, line_items, states
+from payments import amounts, line_items
 from payments.engine.errors import AlreadyThere, ObjectNotFound, StateInvalid, VersionConflict
 from payments.engine.fields import moment_of, stamp
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
 from payments.engine.service import digest
 from payments.line_items import LineItemsInvalid
-from payments.resources.transactions import TRANSACTION_INVOICE
-from payments.transactions.models import INVOICE_DUE, INVOICE_QUEUE, Acting, epoch_of
+from payments.resources.transactions import TRANSACTION, TRANSACTION_INVOICE
+from payments.transactions.models import INVOICE_DUE, INVOICE_QUEUE, OUTSTANDING, Acting, epoch_of
 from payments.transactions.repository import TransactionRepository
+from payments.transactions.service import fulfilment
+from payments.transactions.service.drafts import begin_for_invoice
 from payments.units import UnitOfWork, repeated
 from payments.work import Work
 from tollgate import clock
 from tollgate.errors import Invalid
 
 MOST_PER_SHARD: Final = 50
-OUTSTANDING: Final = ("OPEN", "OVERDUE")
 _CARRIED_OVER: Final = (
     "language", "spaceViewId", "timeZone", "linkedTransaction", "completion", "environment", "billingAddress",
     "merchantReference", "dueOn",
@@ -72,6 +73,30 @@ class Invoices:
                 raise
             return self.objects.read(TRANSACTION_INVOICE, acting.scope, claimed.id)
 
+    def payment(self, acting: Acting, number: int, methods: Sequence[int], further: Values) -> Entity:
+        """The transaction by which the buyer pays an outstanding invoice at once, by one of these methods. One that is
+        there and has not failed serves again, so that nobody pays twice.
+
+        Raises:
+            ObjectNotFound, StateInvalid: see `mark_paid`.
+        """
+
+        def attempt() -> Entity:
+            before = self._outstanding(acting, number)
+            known = before.attributes.get("payment")
+            earlier = self.objects.find(TRANSACTION, acting.scope, known) if known else None
+            if earlier is not None and earlier.state not in ("FAILED", "VOIDED"):
+                return earlier
+            original = self.objects.read(TRANSACTION, acting.scope, before.values["linkedTransaction"])
+            unit = self._unit(acting)
+            allowed = {**further, "allowedPaymentMethodConfigurations": list(methods)}
+            made = begin_for_invoice(unit, acting.user_id, before, original, allowed)
+            unit.replace(before, {}, {"payment": made.id})
+            unit.commit()
+            return made
+
+        return repeated(attempt)
+
     def due(self) -> Iterator[Callable[[], int]]:
         """Invoices that are due now, each as what makes it overdue and answers 1 if that changed something."""
         for row in self.repository.due(INVOICE_QUEUE, MOST_PER_SHARD):
@@ -83,7 +108,7 @@ class Invoices:
         def attempt() -> Entity:
             before = self._outstanding(acting, number)
             unit = self._unit(acting)
-            after = self._ended(unit, before, state, values)
+            after = fulfilment.end_invoice(unit, before, state, values)
             unit.commit()
             return after
 
@@ -100,7 +125,7 @@ class Invoices:
         if due is None or due < clock.now():
             raise Invalid.at("dueOn", "must not be in the past")
         unit = self._unit(acting)
-        self._ended(unit, before, "CANCELED", {})
+        fulfilment.end_invoice(unit, before, "CANCELED", {})
         made = unit.insert(
             TRANSACTION_INVOICE,
             {
@@ -139,13 +164,6 @@ class Invoices:
         if found.state not in OUTSTANDING:
             raise StateInvalid
         return found
-
-    def _ended(self, unit: UnitOfWork, before: Entity, state: str, values: Values) -> Entity:
-        if before.state == "OPEN":
-            unit.no_longer(INVOICE_QUEUE, INVOICE_DUE, before.attributes["due"], before.id)
-        zero = amounts.amount(0, before.attributes["currency"])
-        steps = states.path(states.INVOICE, str(before.state), state)
-        return unit.replace(before, {**values, "outstandingAmount": zero}, states=steps)
 
     def _unit(self, acting: Acting) -> UnitOfWork:
         return UnitOfWork(self.objects, acting.tenant, acting.scope)
