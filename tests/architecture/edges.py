@@ -49,6 +49,8 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.web_apps", "payments.refunds"),  # a web app says what became of them
         ("payments.web_apps", "payments.transactions"),
         ("payments.access", "payments.reference_data"),  # served by the door that takes what no other function has
+        ("payments.gateway", "payments.charge_flows"),
+        ("payments.charge_flows", "payments.transactions"),  # levels charge, and end, transactions
         ("payments.authentication_pages", "payments.transactions"),  # a payment whose buyer is authenticated goes on
         ("threeds.payers", "threeds.authentications"),  # payers of other families' checkouts
         ("threeds.payers", "vault.tokens"),

@@ -27,6 +27,7 @@ from payments.engine.errors import StateInvalid
 from payments.engine.models import Entity
 from payments.engine.repository import Objects
 from payments.engine.service import Change, Hooks, ResourceService
+from payments.resources.charge_flows import CHARGE_FLOW, CHARGE_FLOW_LEVEL_CONFIGURATION, DEMONSTRATION_LEVELS
 from payments.resources.configurations import (
     PAYMENT_CONNECTOR_CONFIGURATION,
     PAYMENT_METHOD_CONFIGURATION,
@@ -270,4 +271,16 @@ def add_demonstration(objects: Objects, transaction: Transaction, tenant: str, s
                 "applicableForTransactionProcessing": True,
             },
         )  # fmt: skip
+    _add_flow(unit)
     return made[0].id
+
+
+def _add_flow(unit: UnitOfWork) -> None:
+    """A charge flow: the token if there is one, then two messages with a link."""
+    flow = unit.insert(CHARGE_FLOW, {"state": "ACTIVE", "name": "Token, then payment links", "priority": 1})
+    for priority, (name, kind, period) in enumerate(DEMONSTRATION_LEVELS, 1):
+        unit.insert(
+            CHARGE_FLOW_LEVEL_CONFIGURATION,
+            {"state": "ACTIVE", "name": name, "type": kind, "period": period, "priority": priority,
+             "flow": {"id": flow.id}},
+        )  # fmt: skip

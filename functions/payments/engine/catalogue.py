@@ -29,9 +29,10 @@ _HOMES: Final = {
     "access": "Account Space SpaceView Role Permission Scope User ApplicationUser HumanUser SingleSignOnUser",
     "configurations": "PaymentMethodConfiguration PaymentConnectorConfiguration PaymentProcessorConfiguration "
     "Condition",
-    "transactions": "Transaction TransactionGroup Charge ChargeAttempt ChargeFlow ChargeFlowLevel "
-    "ChargeFlowLevelConfiguration ConnectorInvocation DeliveryIndication TransactionCompletion TransactionVoid "
-    "TransactionInvoice TransactionLineItemVersion TransactionComment TransactionInvoiceComment",
+    "charge_flows": "ChargeFlow ChargeFlowLevel ChargeFlowLevelConfiguration ChargeFlowLevelPaymentLink",
+    "transactions": "Transaction TransactionGroup Charge ChargeAttempt ConnectorInvocation DeliveryIndication "
+    "TransactionCompletion TransactionVoid TransactionInvoice TransactionLineItemVersion TransactionComment "
+    "TransactionInvoiceComment",
     "refunds": "Refund RefundComment",
     "tokens": "Token TokenVersion PaymentInformationHash",
     "terminals": "PaymentTerminal PaymentTerminalConfigurationVersion PaymentTerminalLocationVersion "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from payments.back_office import public as back_office
 from payments.banking import public as banking
+from payments.charge_flows.public import routes as charge_flows
 from payments.configurations.public import routes as configurations
 from payments.dunning import public as dunning
 from payments.engine.routes import Engine
@@ -32,6 +33,7 @@ _engine = Engine(_transactions.objects)
 ROUTES = (
     *payment_page.routes(_engine, _transactions, _settings),
     *links.routes(_engine, _settings.base_url),
+    *charge_flows(_engine, _transactions, _settings),
     *transactions.routes(_engine, _transactions, _settings),
     *refunds.routes(_engine, refunding_of(_transactions)),
     *payment_tokens.routes(_engine, _transactions),

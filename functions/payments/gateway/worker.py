@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from payments.back_office.public import manual_tasks_of
+from payments.charge_flows.public import Flows
 from payments.debt_collection.public import DebtCollection
 from payments.dunning.public import dunning_of
 from payments.refunds.public import refunding_of
@@ -39,6 +40,7 @@ _journal = Journal("payment-settlement", _settings.log_level)
 _transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function, _settings.payers_function)
 _duties = (
     _transactions.settling,
+    Flows(_transactions),
     refunding_of(_transactions),
     _transactions.forgetting,
     _transactions.invoices,

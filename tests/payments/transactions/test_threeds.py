@@ -295,13 +295,16 @@ class TestOnce:
 
     def test_killed_at_whatever_call(self, shop: Shop, network: Network, held_clock: HeldClock) -> None:
         """The clock ends what nobody goes on with, and books and acquirer agree."""
+        from payments.authentication_pages.handler import _transactions as transactions
+
         waiting, ends = [begun(shop, FRICTIONLESS, chargeRetryEnabled=False)[0]], set()
         for death in deaths(aws.dynamodb(), lambda: went_through(shop, waiting[-1])):
             number = waiting[-1]
             for step in (ASK_AFTER_SECONDS, 86_400):
                 held_clock.advance(seconds=step)
                 settle_authentications()
-                settle()
+                for each in transactions.settling.due():
+                    each()
             transaction = shop.stored(number)
             authorised = acquirer_says(shop, transaction, transaction.attributes["reference"]) == "approved"
             assert transaction.state in ("FULFILL", "FAILED"), death

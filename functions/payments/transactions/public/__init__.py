@@ -20,21 +20,23 @@ from payments.engine.repository import Objects
 from payments.engine.service import Made
 from payments.payers import PayerAuthentication
 from payments.resources.transactions import CHARGE, TRANSACTION
-from payments.transactions.errors import CredentialsInvalid
+from payments.transactions.errors import CredentialsInvalid, NoToken, NoWay
 from payments.transactions.models import (
     DONE,
     Acting,
     CardFacts,
     completed_lines,
     currency_of,
+    is_under_way,
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
+from payments.transactions.service import levels
 from payments.transactions.service.access import Credentials, page_url, way_on
 from payments.transactions.service.authenticating import Authenticating, Standing
 from payments.transactions.service.charging import Attempt, Charging, Intent
 from payments.transactions.service.completing import Completing
-from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts, begin_for_token
+from payments.transactions.service.drafts import ConfirmHooks, DraftHooks, Drafts, begin_for_token, steps_to_processing
 from payments.transactions.service.forgetting import Forgetting
 from payments.transactions.service.invoices import Invoices
 from payments.transactions.service.settling import Settling
@@ -55,15 +57,20 @@ __all__ = [
     "Credentials",
     "CredentialsInvalid",
     "Intent",
+    "NoToken",
+    "NoWay",
     "PayingSettings",
     "Standing",
     "TransactionRepository",
     "Transactions",
     "completed_lines",
     "currency_of",
+    "is_under_way",
+    "levels",
     "operation_reference",
     "page_url",
     "retire",
+    "steps_to_processing",
     "way_on",
 ]
 

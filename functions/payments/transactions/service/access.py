@@ -37,8 +37,9 @@ class Credentials:
         self._keyring = keyring
         self._directory = directory
 
-    def make(self, tenant: str, space_id: int, transaction_id: int) -> str:
-        named = f"{space_id}-{transaction_id}-{clock.epoch() + VALID_SECONDS}"
+    def make(self, tenant: str, space_id: int, transaction_id: int, until: int | None = None) -> str:
+        """Credentials for a day, or until a moment (seconds since 1970)."""
+        named = f"{space_id}-{transaction_id}-{until or clock.epoch() + VALID_SECONDS}"
         return f"{named}-{self._digest(tenant, named)}"
 
     def read(self, text: str) -> Delegated:

@@ -37,7 +37,7 @@ from payments.transactions.models import (
     currency_of,
     is_under_way,
 )
-from payments.transactions.service import fulfilment, tokens
+from payments.transactions.service import fulfilment, levels, tokens
 from payments.transactions.service.drafts import confirmation, end_group, steps_to_processing
 from payments.units import ATTEMPTS, UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS
@@ -277,6 +277,7 @@ class Charging:
             "tokenise": intent.tokenise, **attributes,
         }  # fmt: skip
         transaction = unit.replace(before, values, kept, steps)
+        levels.begun(unit, self._objects, before, charge)
         unit.no_longer(QUEUE, AUTHORISATION_ENDS, before.attributes["ends"], number)
         unit.later(QUEUE, CHARGE, kept["due"], number)
         unit.commit()
@@ -294,6 +295,7 @@ class Charging:
             ("SUCCESSFUL",),
         )
         self._end_work(unit, transaction)
+        levels.succeeded(unit, self._objects, transaction)
         values: Values = {"authorizedOn": now, "userFailureMessage": None}
         if token is not None:
             values["token"] = {"id": token.token.id}
@@ -314,8 +316,18 @@ class Charging:
             unit.later(CARD_QUEUE, OF_ATTEMPT, clock.epoch(), under_way.attempt.id)
         tried = unit.replace(under_way.attempt, failed, beside, ("FAILED",))
         self._end_work(unit, transaction)
-        ended = {"charge": None, "attempt": None, "card": None, "waits_for_buyer": None, "authentication": None}
-        if _may_try_again(transaction, charge):
+        ended: dict[str, Any] = {
+            "charge": None,
+            "attempt": None,
+            "card": None,
+            "waits_for_buyer": None,
+            "authentication": None,
+        }
+        again = _may_try_again(transaction, charge)
+        if levels.is_under_flow(transaction):
+            ended.update(levels.failed(unit, self._objects, transaction, reason, may_try_again=again))
+            after = unit.replace(transaction, {"userFailureMessage": reason.message}, ended)
+        elif again:
             after = unit.replace(transaction, {"userFailureMessage": reason.message}, ended)
             unit.later(QUEUE, AUTHORISATION_ENDS, transaction.attributes["ends"], transaction.id)
         else:

@@ -32,6 +32,7 @@ from payments.transactions.models import (
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
+from payments.transactions.service import levels
 from payments.transactions.service.authenticating import Authenticating, waits
 from payments.transactions.service.charging import Charging
 from payments.transactions.service.completing import Completing
@@ -122,6 +123,8 @@ class Settling:
     def _authorisation_ends(self, acting: Acting, transaction: Entity, row: Work) -> bool:
         """A transaction that nobody paid in time has failed."""
         if transaction.state not in ("PENDING", "CONFIRMED", "PROCESSING") or is_under_way(transaction):
+            raise StateInvalid
+        if levels.is_under_flow(transaction):  # which ends it in its own time
             raise StateInvalid
         unit = UnitOfWork(self._objects, acting.tenant, acting.scope)
         reason = failure_reasons.TIMED_OUT
