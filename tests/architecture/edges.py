@@ -26,6 +26,8 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("control.sandbox", "control.provisioning"),  # POST /sandbox/provisioning answers as a direct invocation does
         ("payments.webhooks", "control.notifications"),  # a listener is a recipient of notifications
         ("payments.gateway", "payments.links"),
+        ("payments.gateway", "payments.terminals"),  # a transaction's terminal receipts
+        ("payments.terminals", "payments.transactions"),  # what is performed
         ("payments.payment_page", "payments.links"),  # the page that a link leads to
         ("payments.links", "payments.transactions"),  # a link opens them
         ("payments.gateway", "payments.payment_page"),  # where a transaction's page is

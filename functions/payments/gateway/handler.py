@@ -18,6 +18,7 @@ from payments.payment_tokens import public as payment_tokens
 from payments.reference_data import public as reference_data
 from payments.refunds.public import refunding_of
 from payments.refunds.public import routes as refunds
+from payments.terminals import public as terminals
 from payments.transactions.public import PayingSettings, Transactions
 from payments.transactions.public import routes as transactions
 from payments.web_apps import public as web_apps
@@ -33,6 +34,7 @@ _engine = Engine(_transactions.objects)
 ROUTES = (
     *payment_page.routes(_engine, _transactions, _settings),
     *links.routes(_engine, _settings.base_url),
+    *terminals.routes(_engine, _transactions),
     *charge_flows(_engine, _transactions, _settings),
     *transactions.routes(_engine, _transactions, _settings),
     *refunds.routes(_engine, refunding_of(_transactions)),

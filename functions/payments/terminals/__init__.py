@@ -1,0 +1,1 @@
+"""Payment terminals: linked with devices, performing payments, adding up their day. In a sandbox they are simulated."""
