@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from payments.gateway.handler import handler as gateway
@@ -223,6 +223,30 @@ class TestLedger:
         assert (invoice["state"], invoice["amount"]) == ("PAID", 7)
         assert len(sales.get(f"/{number}/invoices?order=id:DESC")["data"]) == 2
         assert sales.refused("GET", f"/{number}/invoices?query=nothing:1")[0] == 400
+
+    def test_a_planned_charge_waits_and_debts_outlive_the_subscription(
+        self, sales: Sales, held_clock: HeldClock
+    ) -> None:
+        token = sales.token()
+        offer = sales.offer()
+        number = sales.active(offer, token=token)
+        sales.use(number, offer.metric, "1")
+        forget_token(sales, token)
+        sales.post(f"/{number}/terminate?respectTerminationPeriod=false")
+        assert (sales.state(number), sales.charges(number)[-1]["state"]) == ("TERMINATED", "FAILED")
+        planned = (held_clock.now() + timedelta(days=2)).isoformat()
+        body = {"externalId": ids.new_uuid(), "processingType": "CHARGE_FLOW", "subscription": number}
+        charge = sales.post("/charges", {**body, "plannedExecutionDate": planned})
+        bill()
+        assert sales.get(f"/charges/{charge['id']}")["state"] == "SCHEDULED"
+        held_clock.advance(days=2, seconds=1)
+        bill()
+        found = sales.get(f"/charges/{charge['id']}?expand=transaction")
+        assert (found["state"], found["transaction"]["authorizationAmount"]) == ("PROCESSING", 2)
+        sales.shop.process(found["transaction"]["id"])
+        held_clock.advance(minutes=2)
+        bill()
+        assert (sales.get(f"/charges/{charge['id']}")["state"], sales.state(number)) == ("SUCCESSFUL", "TERMINATED")
 
     def test_a_discarded_automatic_charge_leaves_its_entries_open(
         self, sales: Sales, offer: Offer, held_clock: HeldClock

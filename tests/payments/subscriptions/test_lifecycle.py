@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from payments.subscriptions.service import retiring
 from tests.payments.subscriptions.sales import Offer, Sales, bill, price
 from tests.support.session import HeldClock
 from tollgate import ids
@@ -255,6 +256,12 @@ class TestTermination:
         bill()
         assert (sales.state(number), sales.state(kept)) == ("TERMINATED", "ACTIVE")
 
+    def test_nothing_begins_behind_its_planned_end(self, sales: Sales, offer: Offer, held_clock: HeldClock) -> None:
+        inner = {"plannedTerminationDate": (held_clock.now() + timedelta(days=1)).isoformat()}
+        number = sales.subscribe(offer, token=sales.card, subscription=inner)
+        held_clock.advance(days=2)
+        assert sales.refused("POST", f"/{number}/initialize")[1] == "state_invalid"
+
     def test_nothing_ends_that_never_began(self, sales: Sales, offer: Offer) -> None:
         number = sales.subscribe(offer)
         for path in ("terminate?respectTerminationPeriod=true", "suspend", "reactivate"):
@@ -279,6 +286,31 @@ class TestRetirement:
         assert sales.state(pending) == "FAILED"
         assert sales.get(f"/products/versions/{old.version}")["state"] == "RETIRED"
         assert sales.get(f"/products/{old.product}")["state"] == "ACTIVE"
+
+    def test_goes_through_many_in_portions_and_past_those_that_wait(
+        self, sales: Sales, held_clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retiring, "MOST_AT_ONCE", 2)
+        offer, new = sales.offer(), sales.offer()
+        sales.patch(f"/products/{offer.product}", {"version": 1, "productLocked": True})
+        active = sales.active(offer)
+        pending = [sales.subscribe(offer) for _ in range(4)]
+        body = {"targetProduct": new.product, "respectTerminationPeriods": True}
+        sales.post(f"/products/versions/{offer.version}/retire", body)
+        bill()
+        states = [sales.state(each) for each in pending]
+        assert (states.count("FAILED"), states.count("PENDING")) == (1, 3)
+        for _ in range(2):
+            held_clock.advance(minutes=1)
+            bill()
+        assert {sales.state(each) for each in pending} == {"FAILED"}
+        assert sales.get(f"/products/versions/{offer.version}")["state"] == "RETIRING"
+        held_clock.advance(days=31)
+        bill()
+        held_clock.advance(hours=1)
+        bill()
+        assert sales.get(f"/{active}")["currentProductVersion"]["id"] == new.version
+        assert sales.get(f"/products/versions/{offer.version}")["state"] == "RETIRED"
 
     def test_a_product_without_a_target_terminates_in_time(self, sales: Sales, held_clock: HeldClock) -> None:
         offer = sales.offer(numberOfNoticePeriods=1)

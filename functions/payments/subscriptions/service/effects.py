@@ -58,12 +58,17 @@ class Effects:
             self._end_former_version(unit, charge)
             if state == "FAILED" and subscription.state in RUNNING:
                 self._suspend_for(unit, subscription, charge)
-        elif purpose == MANUAL and state == "SUCCESSFUL" and subscription.state == "SUSPENDED":
+        elif purpose == MANUAL and transaction is not None and after.state == "SUCCESSFUL":
+            self._pay_off(unit, subscription)
+        unit.commit()
+        return after
+
+    def _pay_off(self, unit: UnitOfWork, subscription: Entity) -> None:
+        """A suspended subscription whose debts were paid goes on."""
+        if subscription.state == "SUSPENDED":
             suspension = self.running_suspension(subscription)
             if suspension.values["reason"] == FAILED_CHARGE:
                 self.resume(unit, subscription, suspension)
-        unit.commit()
-        return after
 
     def _begin(self, unit: UnitOfWork, subscription: Entity, paid: bool, transaction: Entity | None) -> None:
         version = self._objects.read(SUBSCRIPTION_VERSION, unit.scope, int(subscription.attributes["current"]))

@@ -121,7 +121,7 @@ class ChargeHooks(Hooks):
 
     def creating(self, change: Change) -> None:
         subscription = _named(self._objects, change, SUBSCRIPTION, "subscription")
-        if subscription.state in (*ENDED, "PENDING", "INITIALIZING"):
+        if subscription.state in ("PENDING", "INITIALIZING", "FAILED"):
             raise StateInvalid
         present = change.values["processingType"] == "CHARGE_FLOW"
         if not present and subscription.link("token") is None:

@@ -8,6 +8,7 @@ the period was not used, a termination does not, since there is no charge to tak
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from payments.resources.subscriptions import (
     SUSPEND,
 )
 from payments.subscriptions.models import RUNNING, Actor, epoch_of, moment
+from payments.subscriptions.repository import SubscriptionRecords
 from payments.subscriptions.rules import terms
 from payments.subscriptions.rules.cycles import cycle_of, periods_later
 from payments.subscriptions.service import bodies
@@ -44,6 +46,7 @@ class Lifecycle:
         self._charging = charging
         self._subscribing = subscribing
         self._effects = Effects(objects)
+        self._records = SubscriptionRecords(objects)
 
     # ------------------------------------------------------------------ suspensions
 
@@ -159,26 +162,34 @@ class Lifecycle:
     def upgrade(self, actor: Actor, subscription_id: int, *, respect: bool) -> Entity:
         """Change a subscription to the version that its product offers now; answers the present version where it is
         that already."""
+        running = self._periods.load(actor, subscription_id)
+        product = self._periods.product_version(running.version).link("product") or 0
+        offered = self._records.offered(actor.scope, product)
+        if running.subscription.state == "ACTIVE" and offered == running.version.link("productVersion"):
+            return running.version
         return self.change(actor, subscription_id, {}, respect=respect, newest=True)
 
     def change(
-        self, actor: Actor, subscription_id: int, given: dict[str, Any], *, respect: bool, newest: bool = False
-    ) -> Entity:
-        """See `apply_changes`; `given` are the members of its body."""
-        version, charges = repeated(lambda: self._change(actor, subscription_id, given, respect, newest))
+        self, actor: Actor, subscription_id: int, given: dict[str, Any], *, respect: bool, newest: bool = False,
+        retires: bool = False,
+    ) -> Entity:  # fmt: skip
+        """See `apply_changes`; `given` are the members of its body. What retires is changed even if it is locked."""
+
+        def choose(running: Running) -> Choice:
+            return self._subscribing.choose(actor, given, running, newest=newest, retires=retires)
+
+        version, charges = repeated(lambda: self._change(actor, subscription_id, choose, respect))
         for charge in charges:
             self._charging.advance(actor, charge)
         return self._objects.read(SUBSCRIPTION_VERSION, actor.scope, version)
 
     def _change(
-        self, actor: Actor, subscription_id: int, given: dict[str, Any], respect: bool, newest: bool
+        self, actor: Actor, subscription_id: int, choose: Callable[[Running], Choice], respect: bool
     ) -> tuple[int, list[int]]:
         running = self._periods.load(actor, subscription_id)
         if running.subscription.state != "ACTIVE":
             raise StateInvalid
-        choice = self._subscribing.choose(actor, given, running, newest=newest)
-        if newest and choice.version.id == running.version.link("productVersion"):
-            return running.version.id, []
+        choice = choose(running)
         starts = self.earliest_end(running) if respect else None
         planned = self._planned(running)
         to = self._to_come(actor, running, choice, planned)

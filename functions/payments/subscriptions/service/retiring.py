@@ -6,9 +6,12 @@ a time, and looks again until the last one has gone. One that cannot be moved to
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
-from payments.engine.errors import ObjectNotFound, StateInvalid, VersionConflict
+from payments.engine.errors import StateInvalid
 from payments.engine.fields import now
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
@@ -31,7 +34,15 @@ from tollgate import clock
 from tollgate.errors import Invalid
 
 MOST_AT_ONCE: Final = 50
-LOOK_AGAIN_SECONDS: Final = 3600
+_BATCH: Final = 100
+
+Progress = int
+DONE: Final = 0
+WAITS: Final = 1
+MORE: Final = 2
+"""Nobody is left; those who are left go by themselves, when their time has come; there is more to do at once."""
+
+LOOK_AGAIN_SECONDS: Final = {WAITS: 3600, MORE: 30}
 
 
 class Retiring:
@@ -109,39 +120,46 @@ class Retiring:
 
     # ------------------------------------------------------------------ going on
 
-    def go_on(self, actor: Actor, kind: str, retirement_id: int) -> bool:
-        """Move on some of those who are left; answers whether nobody is left."""
+    def go_on(self, actor: Actor, kind: str, retirement_id: int) -> Progress:
+        """Move on some of those who are left."""
         if kind == RETIREMENT:
             retirement = self._objects.read(PRODUCT_RETIREMENT, actor.scope, retirement_id)
             return self._product(actor, retirement)
         retirement = self._objects.read(PRODUCT_VERSION_RETIREMENT, actor.scope, retirement_id)
         return self._version(actor, retirement, retirement.link("productVersion") or 0)
 
-    def _product(self, actor: Actor, retirement: Entity) -> bool:
+    def _product(self, actor: Actor, retirement: Entity) -> Progress:
         product_id = retirement.link("product") or 0
-        done = True
+        progress = DONE
         for version in self._records.linked(PRODUCT_VERSION, actor.scope, "product", product_id):
             if version.state != "RETIRED":
-                done = self._version(actor, retirement, version.id) and done
-        if done:
+                progress = max(progress, self._version(actor, retirement, version.id))
+        if progress == DONE:
             repeated(lambda: self._end(actor, PRODUCT, product_id, {}))
-        return done
+        return progress
 
-    def _version(self, actor: Actor, retirement: Entity, version_id: int) -> bool:
+    def _version(self, actor: Actor, retirement: Entity, version_id: int) -> Progress:
         repeated(lambda: self._begin_due(actor, version_id))
-        left = 0
-        for number in self._records.ids(SUBSCRIPTION, actor.scope, "currentProductVersion", version_id):
-            subscription = self._objects.read(SUBSCRIPTION, actor.scope, number)
-            if subscription.state in ENDED:
+        acted = waiting = 0
+        for subscription in self._subscribed(actor, version_id):
+            if not may_move(subscription):
+                waiting += 1
                 continue
-            left += 1
-            if left > MOST_AT_ONCE:
-                break
-            left -= self._move_on(actor, retirement, subscription)
-        if left:
-            return False
+            if acted == MOST_AT_ONCE:
+                return MORE
+            acted += 1
+            waiting += not self._move_on(actor, retirement, subscription)
+        if waiting:
+            return WAITS
         repeated(lambda: self._end(actor, PRODUCT_VERSION, version_id, {"retiringFinishedOn": now()}))
-        return True
+        return DONE
+
+    def _subscribed(self, actor: Actor, version_id: int) -> Iterator[Entity]:
+        """The subscriptions of a product version that have not ended."""
+        numbers = self._records.ids(SUBSCRIPTION, actor.scope, "currentProductVersion", version_id)
+        while batch := list(islice(numbers, _BATCH)):
+            found = self._objects.find_many((SUBSCRIPTION, actor.scope, each) for each in batch)
+            yield from (each for each in found.values() if each.state not in ENDED)
 
     def _begin_due(self, actor: Actor, version_id: int) -> None:
         version = self._objects.read(PRODUCT_VERSION, actor.scope, version_id)
@@ -157,26 +175,20 @@ class Retiring:
             unit.replace(entity, values, states=("RETIRED",))
             unit.commit()
 
-    def _move_on(self, actor: Actor, retirement: Entity, subscription: Entity) -> int:
-        """Move one subscription on, or terminate it; answers 1 if it has gone at once."""
+    def _move_on(self, actor: Actor, retirement: Entity, subscription: Entity) -> bool:
+        """Move one subscription on, or terminate it; answers whether it has gone at once."""
         respect = bool(retirement.values.get("respectTerminationPeriods"))
-        state, target = subscription.state, retirement.values.get("targetProduct")
-        if state == "PENDING":
+        target = retirement.values.get("targetProduct")
+        if subscription.state == "PENDING":
             repeated(lambda: self._fail(actor, subscription.id))
-            return 1
-        if state not in ("ACTIVE", "SUSPENDED") or subscription.attributes.get("pending") is not None:
-            return 0
-        try:
-            if target is not None and state == "ACTIVE":
-                self._lifecycle.change(actor, subscription.id, {"product": target}, respect=respect)
-                return int(not respect)
-        except (Invalid, ObjectNotFound):
-            pass  # nothing of the target fits what was chosen
-        try:
+            return True
+        if target is not None and subscription.state == "ACTIVE":
+            with contextlib.suppress(Invalid):  # nothing of the target fits what was chosen
+                self._lifecycle.change(actor, subscription.id, {"product": target}, respect=respect, retires=True)
+                return not respect
+        with contextlib.suppress(StateInvalid):
             self._lifecycle.terminate(actor, subscription.id, respect=respect)
-        except VersionConflict:
-            return 0
-        return int(self._objects.read(SUBSCRIPTION, actor.scope, subscription.id).state in ENDED)
+        return self._objects.read(SUBSCRIPTION, actor.scope, subscription.id).state in ENDED
 
     def _fail(self, actor: Actor, subscription_id: int) -> None:
         """What never began cannot begin any more."""
@@ -189,6 +201,13 @@ class Retiring:
         unit.replace(version, {"failedOn": now()}, states=("FAILED",))
         unit.replace(subscription, {}, states=("FAILED",))
         unit.commit()
+
+
+def may_move(subscription: Entity) -> bool:
+    """Whether a subscription is to be moved on: it neither begins just now, nor ends or changes already."""
+    if subscription.state == "ACTIVE":
+        return subscription.attributes.get("pending") is None
+    return subscription.state in ("PENDING", "SUSPENDED")
 
 
 def _terms(given: Values) -> Values:

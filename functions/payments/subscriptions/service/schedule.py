@@ -28,7 +28,7 @@ from payments.subscriptions.repository import SubscriptionRecords
 from payments.subscriptions.service.charging import Charging
 from payments.subscriptions.service.lifecycle import Lifecycle
 from payments.subscriptions.service.periods import Periods
-from payments.subscriptions.service.retiring import LOOK_AGAIN_SECONDS, Retiring
+from payments.subscriptions.service.retiring import DONE, LOOK_AGAIN_SECONDS, Retiring
 from payments.units import repeated
 from payments.work import Work
 from tollgate import clock
@@ -100,10 +100,11 @@ class Schedule:
         return True
 
     def _retirement(self, actor: Actor, row: Work) -> bool:
-        if self._retiring.go_on(actor, row.kind, row.object_id):
+        progress = self._retiring.go_on(actor, row.kind, row.object_id)
+        if progress == DONE:
             self._records.forget(row)
         else:
-            self._records.put_off(row, clock.epoch() + LOOK_AGAIN_SECONDS)
+            self._records.put_off(row, clock.epoch() + LOOK_AGAIN_SECONDS[progress])
         return True
 
 

@@ -121,15 +121,17 @@ class Subscribing:
     # ------------------------------------------------------------------ choosing
 
     def choose(
-        self, actor: Actor, given: Mapping[str, Any], present: Running | None = None, *, newest: bool = False
-    ) -> Choice:
+        self, actor: Actor, given: Mapping[str, Any], present: Running | None = None, *, newest: bool = False,
+        retires: bool = False,
+    ) -> Choice:  # fmt: skip
         """What a request chooses. What it does not say stays as it is `present`: the product version (unless the newest
-        is asked for), the currency, the components as far as the product still has them.
+        is asked for), the currency, the components as far as the product still has them. Products that are locked are
+        not changed, unless one `retires`.
 
         Raises:
             Invalid: it is not offered so.
         """
-        product, version = self._offered(actor, given, present, newest)
+        product, version = self._offered(actor, given, present, newest, retires)
         offer = Offer.of(version)
         currency = given.get("currency") or (present.version.values["billingCurrency"] if present else None)
         currency = currency or version.values["defaultCurrency"]
@@ -145,7 +147,7 @@ class Subscribing:
         return Choice(product, version, currency, chosen)
 
     def _offered(
-        self, actor: Actor, given: Mapping[str, Any], present: Running | None, newest: bool
+        self, actor: Actor, given: Mapping[str, Any], present: Running | None, newest: bool, retires: bool
     ) -> tuple[Entity, Entity]:
         link = given.get("product")
         if link is None and present is None:
@@ -158,7 +160,7 @@ class Subscribing:
         offered = self._records.offered(actor.scope, product.id) if product is not None else None
         if product is None or product.state != "ACTIVE" or offered is None:
             raise NotOffered("product", "must be a product that is active and has an active version")
-        if now is not None and product.id != now.link("product"):
+        if now is not None and product.id != now.link("product") and not retires:
             former = self._objects.read(PRODUCT, actor.scope, now.link("product") or 0)
             if product.values.get("productLocked") or former.values.get("productLocked"):
                 raise NotOffered("product", "must not be changed, as one of the products is locked")
@@ -277,6 +279,8 @@ class Subscribing:
             raise StateInvalid
         if urls is None and subscription.link("token") is None:
             raise NoTokenToCharge
+        if running.planned_termination is not None and running.planned_termination <= clock.now():
+            raise StateInvalid(message="The planned end of the subscription has passed")
         unit = UnitOfWork(self._objects, actor.tenant, actor.scope)
         charge = self._periods.begin(unit, running, urls)
         self._periods.commit(unit)
