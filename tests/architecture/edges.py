@@ -45,6 +45,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.gateway", "payments.back_office"),
         ("payments.gateway", "payments.banking"),
         ("payments.gateway", "payments.debt_collection"),
+        ("payments.gateway", "payments.documents"),
         ("payments.gateway", "payments.dunning"),
         ("payments.gateway", "payments.web_apps"),
         ("payments.dunning", "payments.debt_collection"),  # what reminding came to nothing with

@@ -1,4 +1,4 @@
-"""The operations of the back office, for the doors that serve them; its duty, for the clock; and the ways in for tasks,
+"""The operations of the back office, for the doors that serve them; its duty, for the clock; and the ways in for
 templates and platforms, which arise in other groups.
 
 There is no function of its own: the paths are many and each would cost the template two resources.
@@ -23,13 +23,7 @@ from payments.back_office.service.office import (
     Themes,
     ViewHooks,
 )
-from payments.back_office.service.tasks import (
-    DELIVERY_DECISION,
-    REFUND_APPROVAL,
-    UNKNOWN_OUTCOME,
-    Decider,
-    ManualTasks,
-)
+from payments.back_office.service.tasks import Decider, ManualTasks
 from payments.back_office.service.templates import add_templates
 from payments.bodies import read_body
 from payments.engine import documents, parameters, shapes
@@ -56,9 +50,6 @@ from tollgate.http.query import Parameter
 from tollgate.http.route import Endpoint, Route
 
 __all__ = [
-    "DELIVERY_DECISION",
-    "REFUND_APPROVAL",
-    "UNKNOWN_OUTCOME",
     "Decider",
     "ManualTasks",
     "add_platform",
@@ -66,6 +57,7 @@ __all__ = [
     "manual_tasks_of",
     "payment_routes",
     "routes",
+    "task_routes",
 ]
 
 _TEXT: Final = "text/plain"
@@ -91,11 +83,15 @@ def payment_routes(engine: Engine) -> tuple[Route, ...]:
     return engine.routes_of(engine.service(CLIENT_PLATFORM))
 
 
-def routes(engine: Engine, deciders: Mapping[int, Decider] | None = None) -> tuple[Route, ...]:
+def task_routes(engine: Engine, deciders: Mapping[int, Decider]) -> tuple[Route, ...]:
+    """The operations of manual tasks, beside what is decided by them."""
+    return _tasks(engine, manual_tasks_of(engine.objects, deciders))
+
+
+def routes(engine: Engine) -> tuple[Route, ...]:
     """All other operations."""
     repository = OfficeRepository(engine.objects)
     return (
-        *_tasks(engine, manual_tasks_of(engine.objects, deciders)),
         *engine.routes_of(engine.service(DOCUMENT_TEMPLATE)),
         *engine.routes_of(engine.service(SAVED_VIEW, ViewHooks())),
         _consumption(engine, Consumption(repository)),

@@ -10,7 +10,9 @@ from payments.back_office import public as back_office
 from payments.banking import public as banking
 from payments.charge_flows.public import routes as charge_flows
 from payments.configurations.public import routes as configurations
+from payments.documents import public as documents
 from payments.dunning import public as dunning
+from payments.engine.models import Context
 from payments.engine.routes import Engine
 from payments.links import public as links
 from payments.payment_page import public as payment_page
@@ -18,8 +20,9 @@ from payments.payment_tokens import public as payment_tokens
 from payments.reference_data import public as reference_data
 from payments.refunds.public import refunding_of
 from payments.refunds.public import routes as refunds
+from payments.tasks import DELIVERY_DECISION, REFUND_APPROVAL
 from payments.terminals import public as terminals
-from payments.transactions.public import PayingSettings, Transactions
+from payments.transactions.public import Acting, PayingSettings, Transactions
 from payments.transactions.public import routes as transactions
 from payments.web_apps import public as web_apps
 from tollgate import config
@@ -30,6 +33,17 @@ from tollgate.log import Journal
 _settings = config.load(PayingSettings)
 _transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function)
 _engine = Engine(_transactions.objects)
+
+
+def _decide_refund(context: Context, number: int, positive: bool) -> None:
+    refunding_of(_transactions).decide(Acting.of(context), number, succeeded=positive)
+
+
+def _decide_delivery(context: Context, number: int, positive: bool) -> None:
+    _transactions.decide_delivery(Acting.of(context), number, suitable=positive)
+
+
+_deciders = {REFUND_APPROVAL: _decide_refund, DELIVERY_DECISION: _decide_delivery}
 
 ROUTES = (
     *payment_page.routes(_engine, _transactions, _settings),
@@ -42,8 +56,10 @@ ROUTES = (
     *configurations.routes(_engine, _transactions.acquiring),
     *reference_data.payment_routes(_engine),
     *banking.routes(_engine, is_sandbox=_settings.is_sandbox),
+    *documents.routes(_engine),
     *dunning.routes(_engine),
     *back_office.payment_routes(_engine),
+    *back_office.task_routes(_engine, _deciders),
     *web_apps.payment_routes(_engine, _transactions, refunding_of(_transactions)),
 )
 

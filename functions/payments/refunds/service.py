@@ -26,6 +26,7 @@ from payments.line_items import LineItem, Split
 from payments.refunds.errors import RefundTooLarge
 from payments.resources.refunds import REFUND
 from payments.resources.transactions import TRANSACTION, TRANSACTION_COMPLETION
+from payments.tasks import REFUND_APPROVAL, close_task, open_task
 from payments.transactions.public import (
     DONE,
     Acting,
@@ -36,7 +37,7 @@ from payments.transactions.public import (
 )
 from payments.units import ATTEMPTS, UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS, Work, next_due
-from tollgate import clock
+from tollgate import clock, ids
 from tollgate.errors import Contended, Fault, Invalid, UpstreamTimeout
 
 QUEUE: Final = "refunds"
@@ -103,9 +104,11 @@ class Refunding:
         state = self._first_state(before, given["type"])
         unit = UnitOfWork(self.objects, acting.tenant, acting.scope)
         due = clock.epoch() + ASK_AFTER_SECONDS
+        number = ids.new_number(clock.now())
+        task = open_task(unit, REFUND_APPROVAL, number).id if state == "MANUAL_CHECK" else None
         refund = unit.insert(
-            REFUND, {**_values(acting, before, given, split, base), "state": state}, {"due": due},
-            digest=digest(given),
+            REFUND, {**_values(acting, before, given, split, base), "state": state}, {"due": due, "task": task},
+            digest=digest(given), number=number,
         )  # fmt: skip
         kept: dict[str, Any] = {"refunded": refunded, "refundable_lines": documents.encode(split.remaining)}
         transaction = unit.replace(before, _paid_back(before, total, kept) if state == "SUCCESSFUL" else {}, kept)
@@ -269,6 +272,7 @@ class Refunding:
         unit = UnitOfWork(self.objects, acting.tenant, acting.scope)
         if refund.state == "PENDING":
             unit.no_longer(QUEUE, KIND, refund.attributes["due"], refund.id)
+        close_task(unit, refund.attributes.get("task"))
         return unit, known or self.objects.read(TRANSACTION, acting.scope, refund.values["transaction"]["id"])
 
 

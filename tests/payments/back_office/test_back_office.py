@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from payments.access.handler import handler
-from payments.back_office.public import DELIVERY_DECISION, add_platform, manual_tasks_of
-from payments.engine.models import Entity
+from payments.back_office.public import add_platform
+from payments.connectors import INVOICE_METHOD
 from payments.engine.repository import Objects
 from payments.gateway.handler import handler as gateway
 from payments.gateway.worker import handler as clockwork
+from payments.tasks import REFUND_APPROVAL, UNKNOWN_OUTCOME, close_task, open_task
 from payments.units import UnitOfWork
 from tests.payments.conftest import MakeTenant
+from tests.payments.shops import REVIEW, Shop, new_shop
 from tests.support.environment import variables
 from tests.support.http import Response
 from tests.support.payments import Merchant
@@ -46,65 +48,87 @@ def made(answer: Response, status: int = 201) -> Any:
 # ---------------------------------------------------------------------- manual tasks
 
 
-def open_task(objects: Objects, merchant: Merchant, about: int = 17) -> Entity:
-    unit = UnitOfWork(objects, merchant.tenant, f"S{merchant.space_id}")
-    task = manual_tasks_of(objects).open(unit, DELIVERY_DECISION, about)
-    unit.commit()
-    return task
+@pytest.fixture
+def reviewing() -> tuple[Shop, dict[str, Any]]:
+    """A shop with a payment that somebody has to look at, and the task that says so."""
+    shop = new_shop()
+    shop.paid(REVIEW)
+    (task,) = shop.get("/manual-tasks/search?query=state:OPEN")["data"]
+    return shop, dict(task)
+
+
+def decide(shop: Shop, task: dict[str, Any], action: int) -> Response:
+    return shop.call("POST", f"/manual-tasks/{task['id']}/action/{task['actions'][action]['id']}")
 
 
 class TestTasks:
-    def test_read_and_decided_once(self, merchant: Merchant, objects: Objects) -> None:
-        number = open_task(objects, merchant).id
-        task = made(merchant.call(None, "GET", f"/manual-tasks/{number}"), 200)
-        assert (task["state"], task["contextEntityId"], task["linkedSpaceId"]) == ("OPEN", 17, merchant.space_id)
-        found = merchant.call(None, "GET", "/manual-tasks/search?query=state:OPEN%20contextEntityId:17").json["data"]
-        assert found == [task]
-        yes, no = (action["id"] for action in task["actions"])
-        notification = merchant.call(None, "GET", f"/manual-tasks/{number}/notification")
-        assert "Delivery decision (17)" in notification.json
-        assert merchant.call(None, "POST", f"/manual-tasks/{number}/action/1").status == 404
-        assert merchant.call(None, "POST", f"/manual-tasks/{number}/action/{yes}").status == 204
-        again = merchant.call(None, "POST", f"/manual-tasks/{number}/action/{no}")
-        assert (again.status, again.json["code"]) == (422, "state_invalid")
-        assert merchant.call(None, "GET", f"/manual-tasks/{number}").json["state"] == "DONE"
+    @pytest.mark.parametrize(("action", "state"), [(0, "SUITABLE"), (1, "NOT_SUITABLE")])
+    def test_a_decision_is_carried_out(self, reviewing: tuple[Shop, dict[str, Any]], action: int, state: str) -> None:
+        shop, task = reviewing
+        assert task["linkedSpaceId"] == shop.merchant.space_id
+        path = f"/payment/delivery-indications/{task['contextEntityId']}"
+        delivery = shop.get(path)
+        assert delivery["state"] == "MANUAL_CHECK_REQUIRED"
+        assert "Delivery decision" in shop.get(f"/manual-tasks/{task['id']}/notification")
+        assert shop.refused("POST", f"/manual-tasks/{task['id']}/action/1")[0] == 404
+        assert decide(shop, task, action).status == 204
+        decided = shop.get(path)
+        assert (decided["state"], decided["manuallyDecidedBy"]) == (state, shop.merchant.user_id)
+        ends = {"SUITABLE": "FULFILL", "NOT_SUITABLE": "DECLINE"}[state]
+        assert shop.state(delivery["linkedTransaction"]) == ends
+        assert shop.get(f"/manual-tasks/{task['id']}")["state"] == "DONE"
+        assert decide(shop, task, 0).json["code"] == "state_invalid"
 
-    def test_of_two_decisions_one_counts(self, merchant: Merchant, objects: Objects) -> None:
-        task = open_task(objects, merchant)
-        paths = [f"/manual-tasks/{task.id}/action/{action['id']}" for action in task.values["actions"]]
+    def test_a_decision_made_elsewhere_closes_the_task(self, reviewing: tuple[Shop, dict[str, Any]]) -> None:
+        shop, task = reviewing
+        shop.post(f"/payment/delivery-indications/{task['contextEntityId']}/mark-suitable")
+        assert shop.get(f"/manual-tasks/{task['id']}")["state"] == "DONE"
+
+    def test_of_two_decisions_one_counts(self, reviewing: tuple[Shop, dict[str, Any]]) -> None:
+        shop, task = reviewing
         with ThreadPoolExecutor(2) as executor:
-            answers = list(executor.map(lambda path: merchant.call(None, "POST", path).status, paths))
+            answers = list(executor.map(lambda action: decide(shop, task, action).status, (0, 1)))
         assert sorted(answers) == [204, 422]
 
-    def test_the_decision_is_carried_out(self, merchant: Merchant, objects: Objects) -> None:
-        """By whoever the decision is for; what that one refuses leaves the task open."""
-        heard: list[tuple[int, bool]] = []
-        tasks = manual_tasks_of(objects, {DELIVERY_DECISION: lambda _, about, yes: heard.append((about, yes))})
-        task = open_task(objects, merchant, about=23)
-        context = _context(merchant)
-        tasks.act(context, task.id, task.values["actions"][1]["id"])
-        assert heard == [(23, False)]
+    @pytest.mark.parametrize(("action", "state"), [(0, "SUCCESSFUL"), (1, "FAILED")])
+    def test_refunds_without_a_card_are_decided(self, action: int, state: str) -> None:
+        shop = new_shop()
+        methods = shop.get("/payment/method-configurations?limit=100")["data"]
+        (method,) = [each["id"] for each in methods if each["paymentMethod"]["id"] == INVOICE_METHOD]
+        number = shop.create(allowedPaymentMethodConfigurations=[method])["id"]
+        shop.post(f"/payment/transactions/{number}/process-without-interaction")
+        body = {"externalId": "r", "type": "MERCHANT_INITIATED_ONLINE", "transaction": number, "amount": 40}
+        refund = shop.call("POST", "/payment/refunds", body).json
+        (task,) = shop.get(f"/manual-tasks/search?query=contextEntityId:{refund['id']}")["data"]
+        assert (refund["state"], task["type"]) == ("MANUAL_CHECK", REFUND_APPROVAL)
+        assert decide(shop, task, action).status == 204
+        assert shop.get(f"/payment/refunds/{refund['id']}")["state"] == state
+        assert shop.get(f"/manual-tasks/{task['id']}")["state"] == "DONE"
 
-    def test_ends_with_its_time(self, merchant: Merchant, objects: Objects, held_clock: HeldClock) -> None:
-        task = open_task(objects, merchant)
+    def test_a_task_that_nothing_follows_from(self, objects: Objects) -> None:
+        shop = new_shop()
+        unit = UnitOfWork(objects, shop.merchant.tenant, shop.scope)
+        task = open_task(unit, UNKNOWN_OUTCOME, 17)
+        unit.commit()
+        assert decide(shop, {"id": task.id, **task.values}, 0).status == 204
+        assert shop.get(f"/manual-tasks/{task.id}")["state"] == "DONE"
+        unit = UnitOfWork(objects, shop.merchant.tenant, shop.scope)
+        assert not close_task(unit, task.id)
+        assert not close_task(unit, None)
+
+    def test_ends_with_its_time(self, reviewing: tuple[Shop, dict[str, Any]], held_clock: HeldClock) -> None:
+        shop, task = reviewing
         held_clock.advance(days=14, seconds=1)
-        late = merchant.call(None, "POST", f"/manual-tasks/{task.id}/action/{task.values['actions'][0]['id']}")
-        assert late.status == 422
+        assert decide(shop, task, 0).status == 422
         clockwork({}, object())
-        assert merchant.call(None, "GET", f"/manual-tasks/{task.id}").json["state"] == "EXPIRED"
+        assert shop.get(f"/manual-tasks/{task['id']}")["state"] == "EXPIRED"
+        shop.post(f"/payment/delivery-indications/{task['contextEntityId']}/mark-suitable")
+        assert shop.get(f"/manual-tasks/{task['id']}")["state"] == "EXPIRED"
 
-    def test_nobody_else_s(self, merchant: Merchant, objects: Objects, make_tenant: MakeTenant) -> None:
-        number, stranger = open_task(objects, merchant).id, make_tenant(handler)
+    def test_nobody_else_s(self, reviewing: tuple[Shop, dict[str, Any]]) -> None:
+        task, stranger = reviewing[1], new_shop()
         for method, path in (("GET", ""), ("GET", "/notification"), ("POST", "/action/1487165679003")):
-            assert stranger.call(None, method, f"/manual-tasks/{number}{path}").status == 404
-
-
-def _context(merchant: Merchant) -> Any:
-    from payments.engine.models import Context, Place
-
-    return Context(
-        Place(merchant.account_id, merchant.space_id, merchant.account_id), merchant.user_id, merchant.tenant
-    )
+            assert stranger.refused(method, f"/manual-tasks/{task['id']}{path}")[0] == 404
 
 
 # ---------------------------------------------------------------------- templates, views, platforms

@@ -1,15 +1,13 @@
-"""Manual tasks: opened by whoever needs a decision, decided by a person through one of the task's actions.
+"""Manual tasks: decided by a person through one of a task's actions, or ended by the clock.
 
-A task is opened in the write that makes it necessary. Deciding it is a write of its own. What a decision means for the
-object that the task is about is done by `Deciders`, before the task is marked, and can be done again without harm: a
-task that was decided is one whose decision was carried out.
+What a decision means for the object that the task is about is a matter of `Deciders`: each makes the decision and
+closes the task in one write, as the own operation of the object does. A task of a type without one is closed, and that
+is all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -17,53 +15,24 @@ from payments.back_office.errors import ObjectNotFound, StateInvalid
 from payments.back_office.repository import TaskRepository
 from payments.engine import catalogue
 from payments.engine.errors import VersionConflict
-from payments.engine.fields import moment_of, stamp
+from payments.engine.fields import moment_of
 from payments.engine.models import Context, Entity
 from payments.engine.repository import Objects
 from payments.engine.statics import objects_of
 from payments.resources.manual_tasks import MANUAL_TASK
+from payments.tasks import CHOICES, QUEUE, close_task
 from payments.units import UnitOfWork, repeated
 from payments.work import Work
 from tollgate import clock
 
-QUEUE: Final = "manual-tasks"
-_KIND: Final = "expiry"
 _MOST_PER_SHARD: Final = 50
-_DAYS: Final = 14
-
-REFUND_APPROVAL: Final = 1487165678001
-DELIVERY_DECISION: Final = 1487165678002
-UNKNOWN_OUTCOME: Final = 1487165678003
-"""Types of tasks, as reference data numbers them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An action: its number, what it is called, whether it means yes."""
-
-    id: int
-    label: str
-    style: str
-    positive: bool
-
-
-CHOICES: Final[Mapping[int, tuple[Choice, Choice]]] = {
-    REFUND_APPROVAL: (
-        Choice(1487165679001, "Refund succeeded", "PRIMARY", positive=True),
-        Choice(1487165679002, "Refund failed", "DANGER", positive=False),
-    ),
-    DELIVERY_DECISION: (
-        Choice(1487165679003, "Deliver", "PRIMARY", positive=True),
-        Choice(1487165679004, "Do not deliver", "DANGER", positive=False),
-    ),
-    UNKNOWN_OUTCOME: (
-        Choice(1487165679005, "It succeeded", "PRIMARY", positive=True),
-        Choice(1487165679006, "It failed", "DANGER", positive=False),
-    ),
-}
 
 Decider = Callable[[Context, int, bool], None]
-"""Carries out a decision: on whose behalf, about which object, yes or no. Twice is once."""
+"""Makes a decision and closes the task: on whose behalf, about which object, yes or no.
+
+Raises:
+    StateInvalid: it was made in another way.
+"""
 
 
 class ManualTasks:
@@ -75,21 +44,6 @@ class ManualTasks:
         self._objects = objects
         self._repository = repository
         self._deciders = deciders or {}
-
-    def open(self, unit: UnitOfWork, kind: int, about: int) -> Entity:
-        """A task for somebody of the space, in the write that makes it necessary."""
-        expires = clock.now() + timedelta(days=_DAYS)
-        due = int(expires.timestamp())
-        actions = [
-            {"id": each.id, "label": {"en-US": each.label}, "style": each.style, "taskType": kind}
-            for each in CHOICES[kind]
-        ]
-        values = {
-            "actions": actions, "contextEntityId": about, "expiresOn": stamp(expires), "state": "OPEN", "type": kind,
-        }  # fmt: skip
-        task = unit.insert(MANUAL_TASK, values, {"due": due})
-        unit.later(QUEUE, _KIND, due, task.id)
-        return task
 
     def act(self, context: Context, number: int, action: int) -> None:
         """Decide a task.
@@ -108,9 +62,10 @@ class ManualTasks:
             if task.state != "OPEN" or _is_over(task):
                 raise StateInvalid
             decider = self._deciders.get(kind)
-            if decider is not None:
+            if decider is None:
+                self._end(context.tenant, task, "DONE")
+            else:
                 decider(context, int(task.values["contextEntityId"]), choice.positive)
-            self._end(context.tenant, task, "DONE")
 
         repeated(attempt)
 
@@ -143,8 +98,8 @@ class ManualTasks:
 
     def _end(self, tenant: str, task: Entity, state: str) -> None:
         unit = UnitOfWork(self._objects, tenant, task.scope)
-        unit.no_longer(QUEUE, _KIND, task.attributes["due"], task.id)
-        unit.replace(task, {}, states=(state,))
+        if not close_task(unit, task.id, state):  # somebody else has, this very moment
+            raise VersionConflict
         unit.commit()
 
 

@@ -31,7 +31,7 @@ from payments.transactions.models import (
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
-from payments.transactions.service import levels
+from payments.transactions.service import deliveries, levels
 from payments.transactions.service.access import Credentials, page_url, way_on
 from payments.transactions.service.authenticating import Authenticating, Standing
 from payments.transactions.service.charging import Attempt, Charging, Intent
@@ -172,6 +172,14 @@ class Transactions:
             ObjectNotFound: the space has none of this number.
         """
         return self.objects.read(TRANSACTION, acting.scope, number)
+
+    def decide_delivery(self, acting: Acting, number: int, *, suitable: bool) -> Entity:
+        """The delivery indication after the merchant's decision; a task that asked for it is done.
+
+        Raises:
+            ObjectNotFound, StateInvalid: there is none, or it is decided.
+        """
+        return deliveries.decide(self.objects, acting, number, suitable=suitable)
 
     def state(self, acting: Acting, number: int) -> str:
         """The transaction's state now: one of `states.TRANSACTION`."""

@@ -8,6 +8,7 @@ from payments.engine.fields import stamp
 from payments.engine.models import Entity
 from payments.engine.repository import Objects
 from payments.resources.transactions import DELIVERY_INDICATION, TRANSACTION
+from payments.tasks import close_task
 from payments.transactions.models import Acting
 from payments.transactions.service import fulfilment
 from payments.units import UnitOfWork, repeated
@@ -30,6 +31,7 @@ def _decide(objects: Objects, acting: Acting, number: int, state: str) -> Entity
     unit = UnitOfWork(objects, acting.tenant, acting.scope)
     decided = {"manuallyDecidedBy": acting.user_id, "manuallyDecidedOn": stamp(clock.now())}
     after = unit.replace(before, decided, states=(state,))
+    close_task(unit, before.attributes.get("task"))
     transaction = objects.read(TRANSACTION, acting.scope, before.values["linkedTransaction"])
     if transaction.state == "COMPLETED":
         fulfilment.reach(unit, transaction, "FULFILL" if state == "SUITABLE" else "DECLINE")
