@@ -287,6 +287,16 @@ class TestRetirement:
         assert sales.get(f"/products/versions/{old.version}")["state"] == "RETIRED"
         assert sales.get(f"/products/{old.product}")["state"] == "ACTIVE"
 
+    def test_an_obsolete_version_moves_on_to_the_present_one(self, sales: Sales, held_clock: HeldClock) -> None:
+        old = sales.offer()
+        number = sales.active(old)
+        new = sales.offer(product=old.product, reference=old.reference, period="40")
+        sales.post(f"/products/versions/{old.version}/retire", {"targetProduct": old.product})
+        bill()
+        assert sales.get(f"/{number}")["currentProductVersion"]["id"] == new.version
+        assert sales.get(f"/products/versions/{old.version}")["state"] == "RETIRED"
+        assert sales.get(f"/products/{old.product}")["state"] == "ACTIVE"
+
     def test_goes_through_many_in_portions_and_past_those_that_wait(
         self, sales: Sales, held_clock: HeldClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:

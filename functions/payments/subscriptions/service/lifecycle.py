@@ -173,10 +173,11 @@ class Lifecycle:
         self, actor: Actor, subscription_id: int, given: dict[str, Any], *, respect: bool, newest: bool = False,
         retires: bool = False,
     ) -> Entity:  # fmt: skip
-        """See `apply_changes`; `given` are the members of its body. What retires is changed even if it is locked."""
+        """See `apply_changes`; `given` are the members of its body. What retires is changed
+        even if it is locked, and to the newest version."""
 
         def choose(running: Running) -> Choice:
-            return self._subscribing.choose(actor, given, running, newest=newest, retires=retires)
+            return self._subscribing.choose(actor, given, running, newest=newest or retires, retires=retires)
 
         version, charges = repeated(lambda: self._change(actor, subscription_id, choose, respect))
         for charge in charges:
