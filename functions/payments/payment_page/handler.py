@@ -82,7 +82,7 @@ def pay(request: Request) -> Answer:
     security_token = form.get("securityToken", "")
     acting, transaction = _open(request, security_token)
     try:
-        _pay(acting, transaction, form)
+        _pay(request, acting, transaction, form)
     except (Invalid, NotFound) as refused:  # it was paid meanwhile, the card is gone, the method was switched off
         request.notes["failure"] = type(refused).__name__
     way_back = {name: form[name] for name in ("embedded",) if form.get(name) in _EMBEDDED}
@@ -132,13 +132,15 @@ def read_script(request: Request) -> Answer:
 # ------------------------------------------------------------------ parts
 
 
-def _pay(acting: Acting, transaction: Entity, form: dict[str, str]) -> None:
+def _pay(request: Request, acting: Acting, transaction: Entity, form: dict[str, str]) -> None:
     method = _number(form.get("method"))
     if method is None:
         raise Malformed("The form names no method")
     if form.get("session_id"):
         session = CardSession(form["session_id"], form.get("proof", ""))
-        _page.pay_by_card(acting, transaction, method, session)
+        base, security_token = base_url(_settings.base_url, request), form.get("securityToken", "")
+        step_up_url = page_url(base, _space(request), transaction.id, security_token, "authenticate")
+        _page.pay_by_card(acting, transaction, method, session, step_up_url)
     else:
         _page.pay_otherwise(acting, transaction, method)
 

@@ -130,8 +130,11 @@ class PaymentPage:
         session_id = self._card_entry.open_session(acting.tenant, lasting=lasting)
         return CardSession(session_id, self._proof(acting, transaction.id, session_id))
 
-    def pay_by_card(self, acting: Acting, transaction: Entity, method: int, session: CardSession) -> Entity:
-        """Pay with the card that was entered in a session.
+    def pay_by_card(
+        self, acting: Acting, transaction: Entity, method: int, session: CardSession, step_up_url: str
+    ) -> Entity:
+        """Pay with the card that was entered in a session. Where its issuer wants to see the buyer first, the payment
+        waits for him at `step_up_url`.
 
         Raises:
             ForeignSession: the session was not opened for this transaction.
@@ -142,7 +145,9 @@ class PaymentPage:
         card = self._card_entry.came_of(acting.tenant, session.session_id)
         if card is None:
             raise StateInvalid(message="No card was entered")
-        return self._transactions.charge_card(acting, transaction.id, card.token_id, method).transaction
+        return self._transactions.charge_card(
+            acting, transaction.id, card.token_id, method, step_up_url=step_up_url
+        ).transaction
 
     def pay_otherwise(self, acting: Acting, transaction: Entity, method: int) -> Entity:
         """Pay by a method that takes no card here.

@@ -11,8 +11,9 @@ import pytest
 from payments.authentication_pages.handler import WAIT_SECONDS
 from payments.payers import Requestor
 from payments.transactions.public import Acting
-from payments.transactions.service.authenticating import BUYER_SECONDS
+from payments.transactions.service.charging import BUYER_SECONDS
 from payments.work import ASK_AFTER_SECONDS
+from tests.payments.payment_page.test_page import Browser as Buyer
 from tests.payments.shops import DECLINED, Shop, card, lines_of, settle, table
 from tests.payments.transactions.test_deaths import acquirer_says
 from tests.payments.transactions.test_outcomes import attempts, work_rows
@@ -203,6 +204,41 @@ class TestChallenges:
         assert asked(network) == 1
         coming_back = url.replace("/authenticate/", "/authenticated/")
         assert location(browser.get(coming_back)) == target
+
+
+class TestFromThePaymentPage:
+    def buyer(self, shop: Shop, **members: Any) -> Buyer:
+        return Buyer(shop, shop.create(**{"successUrl": DONE, "failedUrl": NOT_DONE, **members}))
+
+    def test_a_card_that_demands_it_leads_to_its_issuer(self, shop: Shop, network: Network) -> None:
+        buyer = self.buyer(shop)
+        page = buyer.pay_by_card(DEMANDING)
+        url = buyer.get(page.headers["location"]).headers["location"]
+        assert urlsplit(url).path.endswith(f"/transaction/authenticate/{buyer.number}")
+        (attempt,) = attempts(shop, buyer.number)
+        assert (attempt["state"], attempt["redirectionUrl"], buyer.state()) == ("PROCESSING", url, "PROCESSING")
+        assert through(url) == DONE
+        assert [each["state"] for each in attempts(shop, buyer.number)] == ["SUCCESSFUL"]
+        assert (buyer.state(), liable(shop, buyer.number)) == ("FULFILL", True)
+
+    def test_who_does_not_go_there_has_not_paid(self, shop: Shop, network: Network, held_clock: HeldClock) -> None:
+        buyer = self.buyer(shop, chargeRetryEnabled=False, tokenizationMode="FORCE_CREATION")
+        buyer.pay_by_card(DEMANDING)
+        held_clock.advance(seconds=ASK_AFTER_SECONDS)
+        settle()
+        assert (buyer.state(), network.sent) == ("PROCESSING", [])
+        held_clock.advance(seconds=BUYER_SECONDS)
+        settle()
+        assert (buyer.state(), work_rows(buyer.number)) == ("FAILED", [])
+
+    def test_once_the_issuer_was_asked_its_no_is_final(self, shop: Shop, network: Network) -> None:
+        """An acquirer that demands what was already given does not send the buyer round in circles."""
+        buyer = self.buyer(shop, chargeRetryEnabled=False)
+        page = buyer.pay_by_card(DEMANDING)
+        url = buyer.get(page.headers["location"]).headers["location"]
+        with network.when(DIRECTORY_PATH, unreachable):
+            assert through(url) == NOT_DONE
+        assert shop.get(f"{PATH}/{buyer.number}")["failureReason"]["id"] == 1460954915004
 
 
 class TestByTheClock:

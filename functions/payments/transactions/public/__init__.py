@@ -152,9 +152,12 @@ class Transactions:
         transaction = self.read(acting, number)
         return self.charging.pay(acting, number, self.charging.intent_of_token(acting, transaction, token_id))
 
-    def charge_card(self, acting: Acting, number: int, token_id: str, method: int | None = None) -> Attempt:
+    def charge_card(
+        self, acting: Acting, number: int, token_id: str, method: int | None = None, *, step_up_url: str | None = None
+    ) -> Attempt:
         """Pay a transaction with a card that the buyer has handed to the vault (`token_id` is the vault's), by a method
-        configuration or the best one. The buyer may try again where the transaction says so.
+        configuration or the best one. The buyer may try again where the transaction says so. If the card's issuer
+        wants to see the buyer first and there is a `step_up_url` (the page `authenticate`), the payment waits there.
 
         Raises:
             ObjectNotFound, StateInvalid: see `charge_with_token`.
@@ -163,7 +166,8 @@ class Transactions:
         transaction = self.read(acting, number)
         route = self.charging.way(acting, transaction, method)
         card = CardFacts.of(self.acquiring.describe(acting.tenant, token_id))
-        return self.charging.pay(acting, number, self.charging.intent_of_card(transaction, route, card))
+        intent = self.charging.intent_of_card(transaction, route, card, step_up_url=step_up_url)
+        return self.charging.pay(acting, number, intent)
 
     def read(self, acting: Acting, number: int) -> Entity:
         """The transaction as it is now.

@@ -20,14 +20,11 @@ from payments.engine.repository import Objects
 from payments.payers import AuthenticationUnknown, PayerAuthentication, Payment, Requestor, Result
 from payments.resources.transactions import TRANSACTION
 from payments.transactions.models import CHARGE, QUEUE, Acting, currency_of, is_under_way
-from payments.transactions.service.charging import Attempt, Charging, Intent
+from payments.transactions.service.charging import BUYER_SECONDS, Attempt, Charging, Intent
 from payments.units import UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock, ids
 from tollgate.errors import UpstreamTimeout
-
-BUYER_SECONDS: Final = 1800
-"""How long a buyer has to come. The vault keeps a card's security code for an hour, and a challenge takes its time."""
 
 _BROWSER: Final[Mapping[str, str]] = {
     "accept_header": "acceptHeader",

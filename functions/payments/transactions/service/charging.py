@@ -44,6 +44,8 @@ from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock, ids
 from tollgate.errors import Contended, UpstreamTimeout
 
+BUYER_SECONDS = 1800
+"""How long a buyer has to come. The vault keeps a card's security code for an hour, and a challenge takes its time."""
 TOKENISING = frozenset({"FORCE_UPDATE", "FORCE_CREATION", "FORCE_CREATION_WITH_ONE_CLICK_PAYMENT"})
 
 
@@ -62,6 +64,8 @@ class Intent:
     redirection_url: str | None = None
     """Where the buyer has to go first, who has until `waits_until` (seconds since 1970) to do so."""
     waits_until: int | None = None
+    step_up_url: str | None = None
+    """Where the buyer can go if the card's issuer wants to see him first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,8 @@ class Charging:
         """Make of a payment under way what the acquirer made of it. What is pending there stays so here."""
         if outcome.status == "pending":
             return attempt
+        if outcome.status == "declined" and _wants_buyer(attempt, outcome):
+            return self._ended(acting, attempt, lambda under_way: self._step_up(acting, under_way))
         if outcome.status == "declined":
             return self.fail(acting, attempt, failure_reasons.reason(outcome.reason), outcome.processor_reference)
         return self._ended(acting, attempt, lambda under_way: self._succeed(acting, under_way, outcome))
@@ -274,7 +280,7 @@ class Charging:
             "connector": intent.route.connector.id, "method": intent.route.method_configuration_id,
             "processor": intent.route.processor_configuration_id,
             "card": intent.card.stored() if intent.card else None,
-            "tokenise": intent.tokenise, **attributes,
+            "tokenise": intent.tokenise, "step_up": intent.step_up_url, **attributes,
         }  # fmt: skip
         transaction = unit.replace(before, values, kept, steps)
         levels.begun(unit, self._objects, before, charge)
@@ -282,6 +288,24 @@ class Charging:
         unit.later(QUEUE, CHARGE, kept["due"], number)
         unit.commit()
         return Attempt(transaction, charge, attempt)
+
+    def _step_up(self, acting: Acting, under_way: Attempt) -> Attempt:
+        """Have a payment that the issuer wants to see the buyer for wait for him, to be sent anew after that."""
+        before, url = under_way.transaction, under_way.transaction.attributes.get("step_up")
+        if url is None:
+            return under_way
+        until, unit = clock.epoch() + BUYER_SECONDS, self._unit(acting)
+        waits = {"redirectionUrl": url, "timeoutOn": _stamped(until)}
+        attempt = unit.replace(under_way.attempt, waits)
+        kept = {
+            "waits_for_buyer": True, "authentication": None, "step_up": None, "reference": ids.new_uuid(),
+            "due": until, "asked": 0,
+        }  # fmt: skip
+        transaction = unit.replace(before, {}, kept)
+        unit.no_longer(QUEUE, CHARGE, before.attributes["due"], before.id)
+        unit.later(QUEUE, CHARGE, until, before.id)
+        unit.commit()
+        return replace(under_way, transaction=transaction, attempt=attempt)
 
     def _succeed(self, acting: Acting, under_way: Attempt, outcome: Outcome) -> Attempt:
         now, transaction = stamp(clock.now()), under_way.transaction
@@ -341,6 +365,11 @@ class Charging:
 
     def _unit(self, acting: Acting) -> UnitOfWork:
         return UnitOfWork(self._objects, acting.tenant, acting.scope)
+
+
+def _wants_buyer(attempt: Attempt, outcome: Outcome) -> bool:
+    """Whether the issuer declined only because it has not seen the buyer, who can be sent there."""
+    return outcome.reason == "authentication_required" and bool(attempt.transaction.attributes.get("step_up"))
 
 
 def _may_try_again(transaction: Entity, charge: Entity) -> bool:
