@@ -38,7 +38,7 @@ class TerminalSettings(PayingSettings):
     card_entry_function: str
 
 
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 20
 """How long one request waits for a buyer: within the half minute that a gateway gives a request."""
 
 _settings = config.load(TerminalSettings)
@@ -48,7 +48,7 @@ _records = TerminalRecords(_engine.objects)
 _life = TerminalLife(_engine.objects, _records)
 _balancing = Balancing(_engine.objects, _records)
 _performing = Performing(
-    _transactions, _records, CardEntry(aws.lambda_(), _settings.card_entry_function), WAIT_SECONDS, time.monotonic
+    _transactions, _records, CardEntry(aws.lambda_(), _settings.card_entry_function), WAIT_SECONDS, time.monotonic_ns
 )
 _summaries = _engine.service(TRANSACTION_SUMMARY)
 

@@ -14,7 +14,6 @@ from typing import Any, Final
 WIDTHS: Final = (20, 200)
 """Columns of a text; millimetres of a PDF's paper."""
 
-_POINTS_PER_MM: Final = 72 / 25.4
 _FONT: Final = 8
 _LINE: Final = 11
 _MARGIN: Final = 12
@@ -89,8 +88,8 @@ def as_text(lines: Sequence[tuple[str, str]], columns: int) -> str:
 
 def as_pdf(lines: Sequence[tuple[str, str]], millimetres: int) -> bytes:
     """The lines on one page of this width (ISO 32000-1; a standard face, so nothing is embedded)."""
-    width = round(millimetres * _POINTS_PER_MM)
-    columns = max(int((width - 2 * _MARGIN) / (_FONT * 0.6)), 10)
+    width = millimetres * 720 // 254  # points
+    columns = max((width - 2 * _MARGIN) * 10 // (_FONT * 6), 10)  # a sign is six tenths of the size wide
     text = as_text(lines, columns).split("\n")
     height = len(text) * _LINE + 2 * _MARGIN
     shown = "".join(f"({_escaped(line)}) Tj T*\n" for line in text)

@@ -86,7 +86,7 @@ def waiting(held_clock: HeldClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         held_clock.advance(seconds=seconds)
 
     former = clock.use_pause(pause)
-    monkeypatch.setattr(door._performing, "_monotonic", lambda: held_clock.at.timestamp())  # noqa: PLW0108 -- at moves
+    monkeypatch.setattr(door._performing, "_monotonic", lambda: int(held_clock.at.timestamp() * 10**9))
     yield paused
     clock.use_pause(former)
 

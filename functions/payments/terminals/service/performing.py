@@ -25,7 +25,7 @@ from payments.transactions.public import Acting, CardFacts, Intent, Transactions
 from payments.units import UnitOfWork, repeated
 from tollgate import clock
 
-PAUSE_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 1
 STALE_SECONDS: Final = 300
 """After this a claim whose transaction is not being paid keeps nobody off the terminal."""
 
@@ -33,11 +33,12 @@ _PAID: Final = frozenset({"AUTHORIZED", "COMPLETED", "FULFILL", "DECLINE", "VOID
 
 
 class Performing:
-    """Performs payments at terminals. `wait_seconds` is how long one request may take."""
+    """Performs payments at terminals. `wait_seconds` is how long one request may take, `monotonic` a clock of
+    nanoseconds."""
 
     def __init__(
-        self, transactions: Transactions, records: TerminalRecords, card_entry: CardEntry, wait_seconds: float,
-        monotonic: Callable[[], float],
+        self, transactions: Transactions, records: TerminalRecords, card_entry: CardEntry, wait_seconds: int,
+        monotonic: Callable[[], int],
     ) -> None:  # fmt: skip
         self._transactions = transactions
         self._objects: Objects = transactions.objects
@@ -55,7 +56,7 @@ class Performing:
             TerminalBusy: another transaction is under way there.
             StillUnderWay: not yet; the same request goes on waiting.
         """
-        deadline = self._monotonic() + self._wait_seconds
+        deadline = self._monotonic() + self._wait_seconds * 10**9
         transaction = self._transactions.read(acting, transaction_id)
         if transaction.link("terminal") == terminal.id and transaction.state in _PAID:
             return transaction
