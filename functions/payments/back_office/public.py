@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Final
 
 from payments.back_office.repository import OfficeRepository, TaskRepository
@@ -275,6 +272,10 @@ def _form(request: Request) -> tuple[dict[str, str], bytes | None]:
     Raises:
         Malformed: the body is no form.
     """
+    from email.message import EmailMessage
+    from email.parser import BytesParser
+    from email.policy import HTTP
+
     head = f"content-type: {request.header('content-type')}\r\n\r\n".encode("ascii", "replace")
     form = BytesParser(EmailMessage, policy=HTTP).parsebytes(head + request.raw_body())
     if not form.is_multipart() or form.defects:
