@@ -30,7 +30,7 @@ from urllib.parse import parse_qsl, urlencode
 
 LOCALSTRIPE = Path(__file__).parents[1] / "imports" / "localstripe_on_loopback.py"
 START_SECONDS = 20
-KEY = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
+KEY = "sk_test_canary0of0these0tests"
 SILENT = "0259"
 Form = dict[str, str]
 Course = Literal["lost", "deaf", "answer", "changed"]

@@ -34,7 +34,7 @@ from vault.acquiring import worker
 
 class TestMerchants:
     @pytest.mark.parametrize(
-        "key", ["", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", "pk_test_4eC39", "sk_test_", "sk_test_a\r\nb", "sk_test_é"]
+        "key", ["", KEY.replace("test", "live"), "pk_test_1", "sk_test_", "sk_test_a\r\nb", "sk_test_é"]
     )
     def test_are_not_connected_by_a_key_of_another_kind(
         self, peer: StripePeer, acquirer: StripeConnector, key: str
@@ -51,7 +51,7 @@ class TestMerchants:
     def test_are_not_connected_by_a_key_that_stripe_refuses(self, acquirer: StripeConnector) -> None:
         account = str(uuid.uuid4())
         with pytest.raises(NotConnected):  # localstripe knows no restricted keys
-            acquirer.connect(account, "shop", "rk_test_4eC39HqLyjWDarjtT1zdp7dc")
+            acquirer.connect(account, "shop", KEY.replace("sk", "rk"))
         with pytest.raises(NotConnected):
             acquirer.authorise(asked(account), card())
 
