@@ -8,6 +8,9 @@ from typing import Any, Final
 _AUTHENTICATED: Final = frozenset({"FULLY_AUTHENTICATED", "AUTHENTICATION_NOT_REQUIRED", "NOT_ENROLLED"})
 _MERCHANT_INITIATED: Final = "MERCHANT_INITIATED_RECURRING_TRANSACTION"
 
+_VERSIONS: Final = {"V1": "1.0.2", "V2": "2.2.0"}
+"""3-D Secure as the reference tells it, to the versions that acquirers ask for."""
+
 
 def card_of(sent: Mapping[str, Any]) -> dict[str, Any]:
     """The card in the vault's terms. The expiry is `yyyy-MM`; blanks between digits are no part of a number."""
@@ -32,6 +35,7 @@ def authentication_of(sent: Mapping[str, Any]) -> dict[str, Any] | None:
             "eci": result.get("electronicCommerceIndicator"),
             "value": result.get("authenticationValue"),
             "ds_transaction_id": result.get("authenticationIdentifier"),
+            "version": _VERSIONS[result["version"]],
         }
     cryptogram = sent.get("cryptogram")
     return {"eci": cryptogram.get("eci"), "value": cryptogram["value"]} if cryptogram else None

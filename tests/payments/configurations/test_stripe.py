@@ -75,6 +75,19 @@ def test_a_payment_is_made_completed_and_paid_back(shop: Shop, peer: StripePeer)
     assert payment["latest_charge"]["amount_refunded"] == 4000
 
 
+@pytest.mark.parametrize(("version", "sent"), [("V1", "1.0.2"), ("V2", "2.2.0")])
+def test_an_authentication_goes_along(shop: Shop, peer: StripePeer, version: str, sent: str) -> None:
+    proof = {
+        "authenticationResponse": "FULLY_AUTHENTICATED", "version": version, "electronicCommerceIndicator": "05",
+        "authenticationValue": "AAECAwQFBgcICQoLDA0ODw==", "authenticationIdentifier": "a-transaction",
+    }  # fmt: skip
+    peer.forget()
+    shop.process(shop.create()["id"], PAN, cardholderAuthentication=proof)
+    (form,) = peer.forms("/v1/payment_intents")
+    prefix = "payment_method_options[card][three_d_secure]"
+    assert (form[f"{prefix}[version]"], form[f"{prefix}[transaction_id]"]) == (sent, "a-transaction")
+
+
 def test_a_declined_one_says_why(shop: Shop) -> None:
     assert shop.paid(DECLINED)["userFailureMessage"] == failure_reasons.DO_NOT_HONOR.message
 
