@@ -291,6 +291,10 @@ class TestFailure:
         bill()
         assert sales.charges(number)[-1]["state"] == "SUCCESSFUL"
         assert (sales.state(number), suspension(sales, number)["state"]) == ("ACTIVE", "ENDED")
+        assert sales.get(f"/{number}")["token"]["id"] != token
+        held_clock.advance(days=31)
+        bill()
+        assert (sales.charges(number)[-1]["state"], len(sales.paid(number))) == ("SUCCESSFUL", 3)
 
     def test_a_suspension_for_a_failed_charge_ends_the_subscription(self, sales: Sales, held_clock: HeldClock) -> None:
         offer, token = sales.offer(), sales.token()
@@ -341,6 +345,22 @@ class TestFailure:
         held_clock.advance(days=31)
         bill()
         assert sales.amounts(number) == [FIRST, MONTH]
+
+    def test_payment_methods_of_the_product_and_of_the_subscriber(
+        self, sales: Sales, offer: Offer, held_clock: HeldClock
+    ) -> None:
+        path = "/payment/method-configurations"
+        card_method = sales.shop.get(path)["data"][0]["id"]
+        limited = sales.offer()
+        body = {"version": 1, "allowedPaymentMethodConfigurations": [card_method]}
+        sales.patch(f"/products/{limited.product}", body)
+        number = sales.active(limited)
+        transaction = sales.charges(number)[0]["transaction"]
+        assert transaction["allowedPaymentMethodConfigurations"] == [card_method]
+        every = [each["id"] for each in sales.shop.get(path)["data"]]
+        closed = sales.subscriber(disallowedPaymentMethodConfigurations=every)
+        refused = sales.subscribe(offer, token=sales.card, subscription={"subscriber": closed})
+        assert sales.post(f"/{refused}/initialize")["state"] == "FAILED"
 
     def test_a_subscriber_who_never_pays(self, sales: Sales, offer: Offer, held_clock: HeldClock) -> None:
         number = sales.subscribe(offer)

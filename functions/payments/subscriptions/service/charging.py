@@ -18,6 +18,7 @@ from payments.engine.errors import AlreadyThere, StateInvalid, VersionConflict
 from payments.engine.fields import now
 from payments.engine.models import Entity, Values
 from payments.engine.repository import IdTaken, Objects
+from payments.resources.configurations import PAYMENT_METHOD_CONFIGURATION
 from payments.resources.subscription_products import PRODUCT, PRODUCT_VERSION
 from payments.resources.subscriptions import (
     CHARGE,
@@ -294,28 +295,50 @@ class Charging:
             "customerEmailAddress": subscriber.values.get("emailAddress"),
             "billingAddress": subscriber.values.get("billingAddress"),
             "shippingAddress": subscriber.values.get("shippingAddress"),
-            "allowedPaymentMethodConfigurations": self._allowed(subscription, subscriber) or None,
+            "customerId": subscriber.values.get("reference"),
+            "allowedPaymentMethodConfigurations": self._allowed(subscription, subscriber),
             "customersPresence": "VIRTUAL_PRESENT" if present else "NOT_PRESENT",
             "completionBehavior": "COMPLETE_IMMEDIATELY",
             "chargeRetryEnabled": present,
-            "token": None if present else subscription.values.get("token"),
-            "tokenizationMode": "FORCE_CREATION" if present and subscription.link("token") is None else None,
+            **self._on_file(actor, subscription, present=present),
             "successUrl": charge.values.get("successUrl"),
             "failedUrl": charge.values.get("failedUrl"),
         }
         return {name: each for name, each in made.items() if each is not None}
 
-    def _allowed(self, subscription: Entity, subscriber: Entity) -> list[int]:
-        """The payment methods of the product, with the subscriber's additions and without what is closed to it."""
+    def _on_file(self, actor: Actor, subscription: Entity, *, present: bool) -> Values:
+        """The token that is charged; or, where the subscriber pays, what becomes of the card."""
+        token = subscription.values.get("token")
+        if not present:
+            return {"token": token}
+        if self._paying.can_charge(actor, subscription.link("token")):
+            return {"token": token, "tokenizationMode": "FORCE_UPDATE"}
+        return {"tokenizationMode": "FORCE_CREATION"}
+
+    def _allowed(self, subscription: Entity, subscriber: Entity) -> list[int] | None:
+        """The payment methods of the product, with the subscriber's additions and without what is closed to it; None
+        for all.
+
+        Raises:
+            Invalid: nothing is left.
+        """
         version = self._objects.read(
             PRODUCT_VERSION, subscription.scope, subscription.link("currentProductVersion") or 0
         )
         product = self._objects.read(PRODUCT, subscription.scope, version.link("product") or 0)
         allowed = list(product.values.get("allowedPaymentMethodConfigurations") or ())
+        closed = subscriber.values.get("disallowedPaymentMethodConfigurations") or ()
         if allowed:
             allowed += subscriber.values.get("additionalAllowedPaymentMethodConfigurations") or ()
-        closed = subscriber.values.get("disallowedPaymentMethodConfigurations") or ()
-        return [each for each in dict.fromkeys(allowed) if each not in closed]
+        elif not closed:
+            return None
+        else:
+            every = self._objects.walk(PAYMENT_METHOD_CONFIGURATION, subscription.scope, 0, 10**16 - 1, False)
+            allowed = [each.id for each in every if each.state == "ACTIVE"]
+        left = [each for each in dict.fromkeys(allowed) if each not in closed]
+        if not left:
+            raise Invalid.at("allowedPaymentMethodConfigurations", "leave no way to pay")
+        return left
 
     def _look(self, actor: Actor, charge: Entity) -> Entity | None:
         """What has become of the transaction; one that nobody tried to pay is paid with the token."""

@@ -59,16 +59,22 @@ class Effects:
             if state == "FAILED" and subscription.state in RUNNING:
                 self._suspend_for(unit, subscription, charge)
         elif purpose == MANUAL and transaction is not None and after.state == "SUCCESSFUL":
-            self._pay_off(unit, subscription)
+            self._pay_off(unit, subscription, transaction)
         unit.commit()
         return after
 
-    def _pay_off(self, unit: UnitOfWork, subscription: Entity) -> None:
-        """A suspended subscription whose debts were paid goes on."""
+    def _pay_off(self, unit: UnitOfWork, subscription: Entity, transaction: Entity) -> None:
+        """A suspended subscription whose debts were paid goes on; a card that they were paid with is charged from now
+        on."""
+        token = transaction.values.get("token")
+        values: Values = {"token": token} if token and token != subscription.values.get("token") else {}
         if subscription.state == "SUSPENDED":
             suspension = self.running_suspension(subscription)
             if suspension.values["reason"] == FAILED_CHARGE:
-                self.resume(unit, subscription, suspension)
+                self.resume(unit, subscription, suspension, values)
+                return
+        if values:
+            unit.replace(subscription, values)
 
     def _begin(self, unit: UnitOfWork, subscription: Entity, paid: bool, transaction: Entity | None) -> None:
         version = self._objects.read(SUBSCRIPTION_VERSION, unit.scope, int(subscription.attributes["current"]))
@@ -132,14 +138,16 @@ class Effects:
         if suspension.attributes.get("due") is not None:
             unit.no_longer(QUEUE, SUSPENSION, int(suspension.attributes["due"]), suspension.id)
 
-    def resume(self, unit: UnitOfWork, subscription: Entity, suspension: Entity) -> Entity:
+    def resume(
+        self, unit: UnitOfWork, subscription: Entity, suspension: Entity, values: Values | None = None
+    ) -> Entity:
         """A suspended subscription goes on as it was. What of a suspension lies behind the end of the period that ran
         is not charged: the next period begins now."""
         self.end_suspension(unit, suspension)
         if subscription.attributes.get("due") is not None:
             unit.later(QUEUE, PERIOD, int(subscription.attributes["due"]), subscription.id)
         state = "TERMINATION_SCHEDULED" if subscription.values.get("terminationScheduledOn") else "ACTIVE"
-        return unit.replace(subscription, {}, {"suspension": None, "resumed": now()}, (state,))
+        return unit.replace(subscription, values or {}, {"suspension": None, "resumed": now()}, (state,))
 
     def _suspend_for(self, unit: UnitOfWork, subscription: Entity, charge: Entity) -> None:
         """Suspend for a charge that failed, until the product says that it is over."""
