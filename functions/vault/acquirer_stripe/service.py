@@ -64,7 +64,10 @@ class StripeAcquirer:
 
     def authorise(self, operation: Operation, card: CardOnFile) -> Outcome:
         amount = rules.to_stripe(operation.amount, operation.currency)
-        payments = self._payments(operation.account_id, operation.credential)
+        try:
+            payments = self._payments(operation.account_id, operation.credential)
+        except NotConnected:
+            return self._earlier(operation)
         there = self._books.begin(operation, str(operation.credential), "begun")
         if there is not None:
             return self._repeated(operation, there)
@@ -94,7 +97,10 @@ class StripeAcquirer:
             raise OperationUnknown
         if operation.kind != "void":
             rules.to_stripe(operation.amount, operation.currency)
-        payments = self._payments(operation.account_id, parent.credential)
+        try:
+            payments = self._payments(operation.account_id, parent.credential)
+        except NotConnected:
+            return self._earlier(operation)
         there = self._books.begin(operation, parent.credential, "sent", parent.intent)
         if there is not None:
             return self._repeated(operation, there)
@@ -141,6 +147,17 @@ class StripeAcquirer:
         payments.capture(reference, intent, amount, final=final)
         return self._books.decide(booked, Outcome("approved", intent), captured=operation.amount)
 
+    def _earlier(self, operation: Operation) -> Outcome:
+        """The outcome of an operation that was begun while its merchant was connected.
+
+        Raises:
+            NotConnected: there is none.
+        """
+        there = self._books.find(operation.account_id, operation.reference)
+        if there is None:
+            raise NotConnected
+        return self._repeated(operation, there)
+
     def _repeated(self, operation: Operation, there: Booked) -> Outcome:
         """The outcome of the first operation of this reference, which may be under way this moment."""
         if there.stage == "never":
@@ -178,6 +195,8 @@ class StripeAcquirer:
             with contextlib.suppress(Declined, KeyRefused, NothingDone, NobodyKnows):
                 payments.cancel(f"{booked.reference}/give-up", payment.id)
             return self._books.decide(booked, Outcome("declined", payment.id, "authentication_required"))
+        if payment.status != "requires_payment_method":
+            raise UpstreamTimeout  # a state that Stripe did not have when this was written tells nothing
         reason = rules.decline_reason(*_words(payment))
         return self._books.decide(booked, Outcome("declined", payment.id, reason))
 

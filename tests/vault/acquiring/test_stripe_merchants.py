@@ -80,6 +80,17 @@ class TestMerchants:
         acquirer.carry_out(later(first, "capture"))
         assert {each.headers["authorization"] for each in peer.seen} == {"Bearer sk_test_second"}
 
+    def test_that_disconnect_are_told_what_was_before(self, acquirer: StripeConnector, account_id: str) -> None:
+        made = asked(account_id)
+        outcome = acquirer.authorise(made, card())
+        capture = later(made, "capture")
+        captured = acquirer.carry_out(capture)
+        acquirer.disconnect(account_id, "shop")
+        assert acquirer.authorise(made, card()) == outcome
+        assert acquirer.carry_out(capture) == captured
+        with pytest.raises(NotConnected):
+            acquirer.carry_out(later(made, "refund"))
+
     def test_that_disconnect_leave_open_what_is_open(
         self, peer: StripePeer, acquirer: StripeConnector, account_id: str
     ) -> None:

@@ -146,6 +146,15 @@ class TestSilence:
         assert acquirer.authorise(made, card()).status == "pending"
         assert acquirer.ask(account_id, made.reference).status == "approved"
 
+    def test_a_state_that_nobody_knows_is_left_open(
+        self, peer: StripePeer, acquirer: StripeConnector, account_id: str
+    ) -> None:
+        made = asked(account_id)
+        peer.plot("POST", CONFIRM, "changed", status="requires_patience")
+        with pytest.raises(UpstreamTimeout):
+            acquirer.authorise(made, card())
+        assert acquirer.ask(account_id, made.reference).status == "approved"
+
     def test_what_was_never_asked_for_is_not_carried_out_after_saying_so(
         self, peer: StripePeer, acquirer: StripeConnector, account_id: str
     ) -> None:
