@@ -77,6 +77,17 @@ def merged(lines: Sequence[LineItem], further: Sequence[LineItem], currency: str
     return list(by_id.values())
 
 
+def as_parts(lines: Sequence[LineItem], parts: Sequence[LineItem], currency: str) -> list[list[Any]]:
+    """Parts of lines, each as the line's place, the part's amount in minor units and its quantity."""
+    places = {each["uniqueId"]: n for n, each in enumerate(lines)}
+    return [[places[each["uniqueId"]], _units(each, currency), each["quantity"]] for each in parts]
+
+
+def parts_from(lines: Sequence[LineItem], stored: Sequence[Sequence[Any]], currency: str) -> list[LineItem]:
+    """The parts that `as_parts` has made something small of."""
+    return [with_amount(lines[place], minor, Decimal(quantity), currency) for place, minor, quantity in stored]
+
+
 # ------------------------------------------------------------------ completions
 
 

@@ -10,12 +10,14 @@ Access patterns (`pk`, `sk`; S = scope and kind, `S<space>#customer`; the scope 
 
 An object is one item: `doc` is the JSON text of its properties, `version` and `state` stand beside it for conditions.
 Index and unique rows are written in the transaction that writes the object, so a search never lags behind. A text
-longer than an item may be goes on in further rows (`more` says how many), which are written and removed with it.
+longer than an item may be is deflated (`doc` is bytes then); what still does not fit goes on in further rows (`more`
+says how many), which are written and removed with it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -30,7 +32,7 @@ from tollgate.store.items import Item
 from tollgate.store.table import BATCH_GET_LIMIT, Table
 from tollgate.store.transaction import Refusal, Transaction
 
-LONGEST_DOCUMENT: Final = 2_000_000
+LONGEST_DOCUMENT: Final = 6_000_000
 _LONGEST_PIECE: Final = 350_000
 _LONGEST_VALUE: Final = 300
 _READS: Final = 5
@@ -142,7 +144,7 @@ class Objects:
         if "more" not in item:
             return True
         rows = self.table.query(f"{item['pk']}#more", prefix=f"{item['sk']}#{item['version']}#")
-        item["doc"] += "".join(str(row["text"]) for row in rows)
+        item["doc"] += type(item["doc"])().join(row["text"] for row in rows)
         return len(rows) == int(item["more"])
 
     def ids(  # noqa: PLR0917 -- whose, which of them and in what order
@@ -316,14 +318,19 @@ def to_items(entity: Entity) -> tuple[Item, list[Item]]:
     ]
 
 
-def _pieces(text: str) -> list[str]:
-    """A text cut into pieces that each fit into an item, whatever their characters."""
+def _pieces(text: str) -> list[str] | list[bytes]:
+    """A text as it is where it fits into an item, else deflated and cut into pieces that each do."""
     if len(text) * 4 <= _LONGEST_PIECE or len(text.encode()) <= _LONGEST_PIECE:
         return [text]
-    if len(text.encode()) > LONGEST_DOCUMENT:
+    data = text.encode()
+    if len(data) > LONGEST_DOCUMENT:
         raise TooLarge(f"The object is larger than {LONGEST_DOCUMENT} bytes")
-    size = _LONGEST_PIECE // 4
-    return [text[start : start + size] for start in range(0, len(text), size)]
+    packed = zlib.compress(data)
+    return [packed[start : start + _LONGEST_PIECE] for start in range(0, len(packed), _LONGEST_PIECE)]
+
+
+def _text_of(doc: str | bytes) -> str:
+    return zlib.decompress(doc).decode() if isinstance(doc, bytes) else doc
 
 
 def from_item(resource: Resource, scope: str, item: Item) -> Entity:
@@ -332,7 +339,7 @@ def from_item(resource: Resource, scope: str, item: Item) -> Entity:
     if resource.has("version"):
         own["version"] = version
     attributes = {name: each for name, each in item.items() if name not in _OWN}
-    values = {**own, **documents.decode(item["doc"])}
+    values = {**own, **documents.decode(_text_of(item["doc"]))}
     return Entity(resource, scope, object_id, version, values, attributes, int(item.get("more", 0)))
 
 

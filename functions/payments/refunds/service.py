@@ -16,7 +16,6 @@ from typing import Any, Final
 from payments import amounts, failure_reasons, line_items, states
 from payments.acquiring import Acquiring, OperationUnknown, Outcome
 from payments.connectors import CONNECTORS
-from payments.engine import documents
 from payments.engine.errors import AlreadyThere, ExternalIdReused, ObjectNotFound, StateInvalid, VersionConflict
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
@@ -33,6 +32,8 @@ from payments.transactions.public import (
     TransactionRepository,
     completed_lines,
     currency_of,
+    kept_lines,
+    lines,
     operation_reference,
 )
 from payments.units import ATTEMPTS, UnitOfWork, repeated
@@ -110,7 +111,7 @@ class Refunding:
             REFUND, {**_values(acting, before, given, split, base), "state": state}, {"due": due, "task": task},
             digest=digest(given), number=number,
         )  # fmt: skip
-        kept: dict[str, Any] = {"refunded": refunded, "refundable_lines": documents.encode(split.remaining)}
+        kept: dict[str, Any] = {"refunded": refunded, "refundable_lines": kept_lines(before, split.remaining)}
         transaction = unit.replace(before, _paid_back(before, total, kept) if state == "SUCCESSFUL" else {}, kept)
         if state == "PENDING":
             unit.later(QUEUE, KIND, due, refund.id)
@@ -253,15 +254,13 @@ class Refunding:
     def _fail(self, acting: Acting, refund: Entity, reason: int, known: Entity | None = None) -> Entity:
         unit, transaction = self._ending(acting, refund, known)
         currency = currency_of(transaction)
-        lines = line_items.restored(
+        restored = line_items.restored(
             refundable_lines(transaction), refund.values["baseLineItems"], refund.values.get("reducedLineItems", []),
             currency,
         )  # fmt: skip
         total = amounts.units(refund.values["amount"], currency, "amount")
-        unit.replace(
-            transaction, {},
-            {"refunded": transaction.attributes["refunded"] - total, "refundable_lines": documents.encode(lines)},
-        )  # fmt: skip
+        left = {"refunded": transaction.attributes["refunded"] - total}
+        unit.replace(transaction, {}, {**left, "refundable_lines": kept_lines(transaction, restored)})
         values: Values = {"failedOn": stamp(clock.now()), "failureReason": {"id": reason}}
         after = unit.replace(refund, values, states=("FAILED",))
         unit.commit()
@@ -278,11 +277,8 @@ class Refunding:
 
 def refundable_lines(transaction: Entity) -> list[LineItem]:
     """What can be paid back: what was completed, less what refunds have taken of it."""
-    kept = transaction.attributes.get("refundable_lines")
-    if kept is None:
-        return completed_lines(transaction)
-    lines: list[LineItem] = documents.decode(kept)
-    return lines
+    kept = lines(transaction, "refundable_lines")
+    return completed_lines(transaction) if kept is None else kept
 
 
 def _paid_back(transaction: Entity, total: int, kept: dict[str, Any]) -> Values:

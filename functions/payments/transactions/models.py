@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from payments import line_items
 from payments.acquiring import KeptCard
 from payments.engine import documents
 from payments.engine.models import Context, Entity
@@ -96,8 +97,15 @@ def currency_of(transaction: Entity) -> str:
 def lines(transaction: Entity, attribute: str) -> list[LineItem] | None:
     """Line items that are kept beside the document; None where they are those of the transaction itself."""
     stored = transaction.attributes.get(attribute)
-    found: list[LineItem] | None = documents.decode(stored) if stored else None
-    return found
+    if stored is None:
+        return None
+    return line_items.parts_from(transaction.values["lineItems"], documents.decode(stored), currency_of(transaction))
+
+
+def kept_lines(transaction: Entity, parts: list[LineItem]) -> str:
+    """Parts of a transaction's line items as they are kept beside the document: by their places, so that they are
+    small whatever the lines say."""
+    return documents.encode(line_items.as_parts(transaction.values["lineItems"], parts, currency_of(transaction)))
 
 
 def remaining_lines(transaction: Entity) -> list[LineItem]:

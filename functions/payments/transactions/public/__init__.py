@@ -28,6 +28,8 @@ from payments.transactions.models import (
     completed_lines,
     currency_of,
     is_under_way,
+    kept_lines,
+    lines,
     operation_reference,
 )
 from payments.transactions.repository import TransactionRepository
@@ -66,7 +68,9 @@ __all__ = [
     "completed_lines",
     "currency_of",
     "is_under_way",
+    "kept_lines",
     "levels",
+    "lines",
     "operation_reference",
     "page_url",
     "retire",

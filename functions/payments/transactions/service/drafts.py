@@ -6,12 +6,14 @@ Every set of line items is kept as a line item version of its own.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from payments import amounts, line_items, states
+from payments.engine import documents
 from payments.engine.errors import StateInvalid
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
@@ -27,6 +29,9 @@ from payments.transactions.models import (
 )
 from payments.units import UnitOfWork
 from tollgate import clock, ids
+
+LARGEST_CART: Final = 300_000
+"""How many bytes a cart's line items may take, deflated."""
 
 _DEFAULTS: Values = {
     "autoConfirmationEnabled": True,
@@ -215,10 +220,20 @@ def add_line_item_version(
 
 def _set_lines(change: Change, unit: UnitOfWork, given: list[Mapping[str, Any]], currency: str) -> None:
     lines = line_items.expanded(given, currency, "lineItems")
+    require_room(lines)
     total = line_items.total(lines, currency)
     change.values.update(lineItems=lines, authorizationAmount=amounts.amount(total, currency))
     version = add_line_item_version(unit, change.id, lines, currency)
     change.attributes.update(authorised=total, line_item_version=version.id)
+
+
+def require_room(lines: list[line_items.LineItem]) -> None:
+    """Raises:
+    LineItemsInvalid: a completion of these lines, which is written with several copies of them, could not be stored.
+    """
+    text = documents.encode(lines).encode()
+    if len(text) > LARGEST_CART and len(zlib.compress(text)) > LARGEST_CART:
+        raise line_items.LineItemsInvalid.at("lineItems", "say more than can be stored")
 
 
 def _before(change: Change) -> Entity:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from payments import amounts, line_items, states
 from payments.connectors import CONNECTORS, PAYMENT_DAYS
-from payments.engine import documents
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
 from payments.engine.repository import Objects
@@ -29,6 +28,7 @@ from payments.transactions.models import (
     Acting,
     currency_of,
     epoch_of,
+    kept_lines,
     lines,
     remaining_lines,
 )
@@ -236,8 +236,8 @@ def _bookkeeping(before: Entity, completion: Entity, split: Split) -> dict[str, 
     }
     if split.remaining or before.attributes.get("remaining_lines"):
         former = lines(before, "completed_lines") or []
-        kept["remaining_lines"] = documents.encode(split.remaining)
-        kept["completed_lines"] = documents.encode(line_items.merged(former, split.taken, currency))
+        kept["remaining_lines"] = kept_lines(before, split.remaining)
+        kept["completed_lines"] = kept_lines(before, line_items.merged(former, split.taken, currency))
     return kept
 
 

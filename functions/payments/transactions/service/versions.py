@@ -14,6 +14,7 @@ from payments.line_items import LineItemsInvalid
 from payments.resources.transactions import TRANSACTION, TRANSACTION_LINE_ITEM_VERSION
 from payments.transactions.errors import OperationRunning
 from payments.transactions.models import currency_of
+from payments.transactions.service.drafts import require_room
 from payments.units import UnitOfWork, repeated
 from tollgate import clock
 from tollgate.errors import Invalid
@@ -29,6 +30,7 @@ class VersionHooks(Hooks):
         _require_open(transaction)
         currency, now = currency_of(transaction), stamp(clock.now())
         lines = line_items.expanded(change.given["lineItems"], currency, "lineItems")
+        require_room(lines)
         total = line_items.total(lines, currency)
         if total > transaction.attributes["authorised"]:
             raise LineItemsInvalid.at("lineItems", "must not come to more than was authorized")
