@@ -36,6 +36,13 @@ _DOUBLING = (
     "with recursive r(s, n) as (select 'x', 1 union all select s || s, n + 1 from r where n < 40) select max(s) from r"
 )
 
+_OF_THE_GUIDE = """
+SELECT json_extract_scalar(t.billingaddress, '$.country') AS country, count(*) AS payments
+FROM transaction t LEFT JOIN refund r ON r.transaction = t.id
+WHERE t.createdon >= TIMESTAMP '2026-01-01' - INTERVAL '90' DAY AND t.createdon < current_timestamp AND r.id IS NULL
+GROUP BY 1 ORDER BY 1
+"""
+
 
 class TestResults:
     @pytest.mark.usefixtures("in_processes")
@@ -68,6 +75,7 @@ class TestResults:
             ("select date_trunc('month', createdon) from transaction limit 1", [["2026-03-01 00:00:00"]]),
             ("select year(createdon), date_format(createdon, '%m/%d') from transaction limit 1", [["2026", "03/04"]]),
             ("with t as (select id from transaction) select count(*) from t", [["3"]]),
+            (_OF_THE_GUIDE, [["DE", "1"], ["", "2"]]),
             ("select count(*) from transaction a join transaction b on a.id < b.id", [["3"]]),
             ("select isocode2 from (select 'CH' as isocode2)", [["CH"]]),
             ("select count(*) > 0 from paymentmethod", [["true"]]),

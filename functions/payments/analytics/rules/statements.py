@@ -119,8 +119,7 @@ def _nodes(tree: exp.Expr) -> Iterator[exp.Expr]:
 def _require_harmless(node: exp.Expr) -> None:
     kind = type(node).__name__
     if kind not in _ALLOWED:
-        what = "function" if isinstance(node, exp.Func) else "part"
-        raise QueryRefused(f"The query has a {what} that analytics does not have: {_title(node)}")
+        raise QueryRefused(f"The query has a {_title(node)} that analytics does not have")
     if isinstance(node, exp.DataType) and (node.this.name not in _TYPES or node.args.get("kind")):
         raise QueryRefused("The query has a type that analytics does not have")
     words: list[exp.Expr] = [node] if isinstance(node, exp.Var) else []
@@ -134,8 +133,10 @@ def _require_harmless(node: exp.Expr) -> None:
 
 
 def _title(node: exp.Expr) -> str:
-    """What a refused part is called by the dialect: a fixed name of the parser's, nothing that was sent."""
-    return "a name of its own" if isinstance(node, exp.Anonymous) else type(node).__name__
+    """What a refused part is called: by a fixed name of the parser's, never by what was sent."""
+    if isinstance(node, exp.Anonymous) or not isinstance(node, exp.Func):
+        return "function" if isinstance(node, exp.Func) else "part"
+    return f"function {node.sql_name()}"
 
 
 # ------------------------------------------------------------------ tables and columns
