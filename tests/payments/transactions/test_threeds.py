@@ -17,9 +17,11 @@ from tests.payments.payment_page.test_page import Browser as Buyer
 from tests.payments.shops import DECLINED, Shop, card, lines_of, settle, table
 from tests.payments.transactions.test_deaths import acquirer_says
 from tests.payments.transactions.test_outcomes import attempts, work_rows
+from tests.support.environment import DEPLOYMENT
 from tests.support.faults import deaths
 from tests.support.functions import FakeLambda
 from tests.support.session import HeldClock
+from tests.support.tables import items
 from tests.threeds import browser
 from tests.threeds.conftest import ATTEMPT, CHALLENGE, FRICTIONLESS, REFUSED, UNAVAILABLE
 from tests.threeds.network import Network, loses_the_answer, silent, unreachable
@@ -430,6 +432,13 @@ class TestStrangers:
         notification = browser.get(target).submit(challenge_code="123456").action
         foreign = browser.post(notification, answered.fields)
         assert foreign.status == 404
+
+    def test_the_account_hears_of_the_payment_and_not_of_its_parts(self, shop: Shop, network: Network) -> None:
+        number, url = begun(shop, CHALLENGE)
+        assert through(url) == DONE
+        authentication = shop.stored(number).attributes["authentication"]
+        outbox = items(aws.dynamodb(), DEPLOYMENT.tables["ThreedsTable"].name, "OUTBOX#")
+        assert [row for row in outbox if row["subject"]["S"] == authentication] == []
 
     def test_nothing_secret_is_kept_or_shown(
         self, shop: Shop, network: Network, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture

@@ -71,6 +71,9 @@ class Settlement:
         self.announce(transaction, after)
 
     def announce(self, transaction: Transaction, after: Authentication) -> None:
+        """Have the account hear of its end, unless another family asked for it, which tells of what it made of it."""
+        if after.reference is not None:
+            return
         events.announce(
             transaction,
             self._repository.table,
