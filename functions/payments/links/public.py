@@ -6,13 +6,13 @@ from payments.addresses import base_url
 from payments.engine import parameters, shapes
 from payments.engine.routes import Engine, route
 from payments.links.errors import LinkClosed, LinkNotFound
-from payments.links.rules import ASKED, ON_PAGE, required
+from payments.links.rules import ADDRESSES, ASKED, ON_PAGE, required
 from payments.links.service import LinkHooks, LinkOpening
 from payments.resources.links import PAYMENT_LINK
 from tollgate.http.message import Answer, Request
 from tollgate.http.route import Route
 
-__all__ = ["ASKED", "ON_PAGE", "LinkClosed", "LinkNotFound", "LinkOpening", "required", "routes"]
+__all__ = ["ADDRESSES", "ASKED", "ON_PAGE", "LinkClosed", "LinkNotFound", "LinkOpening", "required", "routes"]
 
 
 def routes(engine: Engine, own_url: str) -> tuple[Route, ...]:

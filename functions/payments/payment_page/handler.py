@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from payments.addresses import base_url
 from payments.card_entry import CardEntry
 from payments.engine.models import Entity
-from payments.links.public import LinkNotFound
+from payments.links.public import ADDRESSES, ASKED, LinkNotFound
 from payments.payment_page import rules
 from payments.payment_page.errors import PageNotFound
 from payments.payment_page.models import CardSession
@@ -26,6 +26,7 @@ from tollgate.dialects.payments import PAYMENTS, directory_of, keyring_of
 from tollgate.errors import Failure, Invalid, Malformed, NotFound, UnsupportedMedia
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request, query_pairs
+from tollgate.http.query import Parameter
 from tollgate.http.route import Endpoint, Route
 from tollgate.log import Journal
 
@@ -215,33 +216,67 @@ def _readable(endpoint: Endpoint) -> Endpoint:
 
 
 _TAG: Final = "PaymentPage"
+_TEXT: Final = {"type": "string"}
+_TOKEN: Final = Parameter("securityToken", str, _TEXT, "As the address has it; good for a day")
+_ON_PAGE: Final = (
+    _TOKEN,
+    Parameter("method", str, {"type": "integer", "format": "int64"}, "Show this method configuration alone"),
+    Parameter(
+        "embedded", str, {"type": "string", "enum": list(_EMBEDDED)}, "For a frame: where the button is that pays"
+    ),
+)
+_ON_LINK: Final = tuple(
+    Parameter(name, str, _TEXT, what)
+    for name, what in (
+        ("accessKey", "The link's key, where it has one"),
+        ("currency", "Where the link has none"),
+        ("amount", "Where the link has no line items"),
+        ("successUrl", "Within the link's domains"),
+        ("failedUrl", "Within the link's domains"),
+        ("language", "Of the page and the transaction"),
+        ("merchantReference", "Of the transaction"),
+        ("customerId", "Of the transaction"),
+        ("customerEmailAddress", "Of the transaction"),
+    )
+)
+
+
+def _form_of(title: str, *names: str) -> dict[str, Any]:
+    return {"title": title, "type": "object", "properties": dict.fromkeys(names, _TEXT)}
+
+
 ROUTES = (
     Route(
         "GET", f"{_PATH}/pay/{{id}}", _readable(show), "The payment page of a transaction", _ANYONE, answer=str,
-        media_type="text/html", failures=(404,), tag=_TAG, operation="show_payment_page",
+        media_type="text/html", failures=(404,), tag=_TAG, operation="show_payment_page", query=_ON_PAGE,
         description="For the buyer's browser; `payment-page-url` of the transaction gives the address.",
     ),
     Route(
         "POST", f"{_PATH}/pay/{{id}}", _readable(pay), "Pay on the payment page", _ANYONE, status=303,
         failures=(400, 403, 404, 415), tag=_TAG, operation="pay_on_payment_page", body_media_type=_FORM,
+        body=_form_of("PaymentForm", "securityToken", "method", "embedded", "only", "session_id", "proof"),
         description="The page's own form. The answer leads back to the page.",
     ),
     Route(
         "POST", f"{_PATH}/session/{{id}}", open_session, "Open a card session for the payment page", _ANYONE,
         failures=(400, 404, 415, 422), tag=_TAG, operation="open_payment_page_session", body_media_type=_FORM,
+        body=_form_of("CardSessionForm", "securityToken"), answer=_form_of("CardSession", "session_id", "proof"),
     ),
     Route(
         "GET", f"{_PATH}/checkout/{{id}}", read_checkout, "The script that frames the payment page", _ANYONE,
         answer=str, media_type="text/javascript", failures=(404,), tag=_TAG, operation="read_checkout_script",
+        query=(_TOKEN,),
     ),
     Route(
         "GET", "/s/{space}/payment/link/{id}", _readable(show_link), "The page of a payment link", _ANYONE, answer=str,
-        media_type="text/html", failures=(404, 409), tag=_TAG, operation="show_payment_link",
+        media_type="text/html", failures=(404, 409), tag=_TAG, operation="show_payment_link", query=_ON_LINK,
         description="`url` of a payment link gives the address.",
     ),
     Route(
         "POST", "/s/{space}/payment/link/{id}", _readable(open_link), "Begin a payment by a link", _ANYONE, status=303,
         failures=(400, 404, 409, 415, 422), tag=_TAG, operation="open_payment_link", body_media_type=_FORM,
+        body=_form_of("LinkForm", *(f"{name}.{each}" for name in ADDRESSES for each in ASKED)), body_required=False,
+        query=_ON_LINK,
         description="The page's own form. Makes a transaction and leads to its payment page.",
     ),
     Route(
