@@ -15,6 +15,8 @@ from tests.support import environment
 
 ROUNDS = 9
 BASE = "import boto3; boto3.client('dynamodb')"
+LATER = {"vault.acquiring, and Stripe's SDK": "import vault.acquiring.worker, vault.acquirer_stripe.service"}
+"""What a function loads when it is first needed, and not at its start."""
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -27,25 +29,27 @@ def _seconds(code: str, variables: dict[str, str]) -> float:
 
 
 def run() -> list[report.Table]:
-    path = [BUILT / "functions", BUILT / "layers/shared/python", BUILT / "layers/dependencies/python"]
+    layers = [BUILT / "layers" / name / "python" for name in ("shared", "dependencies", "stripe")]
+    path = [BUILT / "functions", *layers]
     variables = {
         "PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "-",
         "AWS_SECRET_ACCESS_KEY": "-", "PYTHONPATH": os.pathsep.join(map(str, path)), **environment.variables(),
     }  # fmt: skip
     plain = {name: value for name, value in variables.items() if name != "PYTHONPATH"}
     handlers = sorted({function.handler.rpartition(".")[0] for function in environment.DEPLOYMENT.functions.values()})
-    figures: dict[str, list[float]] = {name: [] for name in ("empty", "base", *handlers)}
+    programs = {**{handler: f"import {handler}" for handler in handlers}, **LATER}
+    figures: dict[str, list[float]] = {name: [] for name in ("empty", "base", *programs)}
     for _ in range(ROUNDS):
         figures["empty"].append(_seconds("pass", plain))
         figures["base"].append(_seconds(BASE, plain))
-        for handler in handlers:
-            figures[handler].append(_seconds(f"import {handler}", variables))
+        for name, program in programs.items():
+            figures[name].append(_seconds(program, variables))
     median = {name: statistics.median(values) for name, values in figures.items()}
     base = median["base"] - median["empty"]
     rows = [["boto3 and a DynamoDB client", f"{base * 1000:.0f}", "1.00"]]
-    for handler in handlers:
-        own = median[handler] - median["empty"]
-        rows.append([re.sub(r"\.(handler|worker)$", "", handler), f"{own * 1000:.0f}", f"**{own / base:.2f}**"])
+    for name in programs:
+        own = median[name] - median["empty"]
+        rows.append([re.sub(r"\.(handler|worker)$", "", name), f"{own * 1000:.0f}", f"**{own / base:.2f}**"])
     return [
         report.Table(
             "Start of every function",

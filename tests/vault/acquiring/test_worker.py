@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -98,3 +101,13 @@ def test_has_no_connector_that_is_not_there(account_id: str) -> None:
 def test_takes_no_other_action(account_id: str) -> None:
     with pytest.raises(ValueError, match="no such action"):
         invoke("reveal", account_id)
+
+
+def test_loads_no_sdk_before_it_is_needed() -> None:
+    """Most payments never need it, and all would wait for it."""
+    program = "import sys, vault.acquiring.worker; sys.exit('stripe' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, env=environment()).returncode == 0
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
