@@ -5,7 +5,6 @@ from __future__ import annotations
 from threeds.addresses import Addresses
 from threeds.authentications.clients.directory_server import DirectoryServer
 from threeds.authentications.clients.vault import CardVault
-from threeds.authentications.errors import AuthenticationNotFound
 from threeds.authentications.models import Authentication, Browser, Purchase, Requestor
 from threeds.authentications.repository import AuthenticationRepository
 from threeds.authentications.service.authentications import AuthenticationService, Checkout, Endpoints
@@ -21,7 +20,6 @@ __all__ = [
     "MERCHANT_NAMES",
     "Addresses",
     "Authentication",
-    "AuthenticationNotFound",
     "AuthenticationService",
     "Browser",
     "Checkout",

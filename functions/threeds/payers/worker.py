@@ -9,7 +9,6 @@ from what nobody knows. Whoever may invoke the function acts for any account; th
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -18,7 +17,6 @@ from threeds.authentications.public import (
     MERCHANT_NAMES,
     Addresses,
     Authentication,
-    AuthenticationNotFound,
     Browser,
     Checkout,
     Endpoints,
@@ -70,10 +68,7 @@ def authenticate(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def read(event: Mapping[str, Any]) -> dict[str, Any]:
     """What became of an authentication."""
-    found = _service.require(event["account_id"], event["id"])
-    if not hmac.compare_digest(found.reference or "", event["reference"]):
-        raise AuthenticationNotFound
-    return _told(found)
+    return _told(_service.require_for(event["account_id"], event["id"], event["reference"]))
 
 
 _ACTIONS: Final = {"authenticate": authenticate, "read": read}

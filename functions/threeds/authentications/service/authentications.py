@@ -7,6 +7,7 @@ not set up, a series does not permit it) is recorded as failed and nothing is se
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, replace
 
 from threeds import dates
@@ -99,6 +100,13 @@ class AuthenticationService:
             raise AuthenticationNotFound
         return found
 
+    def require_for(self, account_id: str, authentication_id: str, reference: str) -> Authentication:
+        """An authentication that another family asked for under a reference, or AuthenticationNotFound."""
+        found = self.require(account_id, authentication_id)
+        if found.reference is None or not hmac.compare_digest(found.reference.encode(), reference.encode()):
+            raise AuthenticationNotFound
+        return found
+
     def page(self, account_id: str, selection: Selection) -> Page:
         return self._repository.page(account_id, selection)
 
@@ -128,10 +136,10 @@ class AuthenticationService:
 
         Raises:
             TokenNotFound: not there, or another account's; nothing was sent.
+            AuthenticationNotFound: there is one of this id and another reference; nothing was sent.
         """
-        known = self._repository.find(account_id, checkout.id)
-        if known is not None:
-            return known
+        if self._repository.find(account_id, checkout.id) is not None:
+            return self.require_for(account_id, checkout.id, checkout.reference)
         card = self._vault.find_card(account_id, purchase.token_id)
         slot = self._repository.allocate(account_id)
         record = replace(
@@ -145,7 +153,7 @@ class AuthenticationService:
             parties = self._parties(record, card, checkout.requestor)
             return self._send(record, slot, parties, endpoints, NOT_CLAIMED, browser=checkout.browser)
         except AuthenticationChanged:  # the same one was asked for at the same moment
-            return self.require(account_id, checkout.id)
+            return self.require_for(account_id, checkout.id, checkout.reference)
 
     def authenticate_again(
         self, account_id: str, wanted: SubsequentAuthentication, endpoints: Endpoints, once: Once
