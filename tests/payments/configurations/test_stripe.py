@@ -11,13 +11,15 @@ import pytest
 
 from payments import failure_reasons
 from payments.connectors import CARD_METHOD, STRIPE_CARD_CONNECTOR, STRIPE_PROCESSOR, TEST_PROCESSOR
-from tests.payments.shops import Shop, new_shop
+from payments.work import ASK_AFTER_SECONDS
+from tests.payments.shops import Shop, new_shop, settle
 from tests.vault.acquiring import stripe_peer
 from tests.vault.acquiring.stripe_peer import KEY, StripePeer
 from tollgate import config
 from vault.acquiring import worker
 
 PROCESSORS = "/payment/processor-configurations"
+CONFIRM = r"/v1/payment_intents/pi_\w+/confirm"
 PAN, DECLINED = "4242424242424242", "4000000000000341"
 
 
@@ -112,6 +114,30 @@ def test_a_key_is_refused_without_being_repeated(shop: Shop, body: dict[str, Any
     answer = shop.call("POST", f"{PROCESSORS}/{number}/connect", body)
     assert (answer.status, list(answer.json["errors"])) == (status, ["secretKey"])
     assert b"sk_live" not in answer.body
+
+
+def test_a_key_is_not_kept_while_stripe_is_out_of_reach(shop: Shop, peer: StripePeer) -> None:
+    number = shop.post(PROCESSORS, {"processor": STRIPE_PROCESSOR, "name": "Other"})["id"]
+    peer.plot("GET", "/v1/payment_intents", "lost")
+    assert shop.call("POST", f"{PROCESSORS}/{number}/connect", {"secretKey": KEY}).status == 503
+
+
+@pytest.mark.parametrize(("course", "message"), [("deaf", None), ("lost", "never_received")])
+def test_a_payment_without_an_answer_is_settled_and_made_once(
+    shop: Shop, peer: StripePeer, held_clock: Any, course: Any, message: str | None
+) -> None:
+    peer.forget()
+    peer.plot("POST", CONFIRM, course)
+    paid = shop.paid(PAN)
+    assert paid["state"] == "PROCESSING"
+    held_clock.advance(seconds=ASK_AFTER_SECONDS + 1)
+    settle()
+    found = shop.get(f"/payment/transactions/{paid['id']}")
+    if message is None:
+        assert found["state"] == "FULFILL"
+    else:
+        assert found["userFailureMessage"] == failure_reasons.reason(message).message
+    assert peer.count(CONFIRM) == 1
 
 
 @pytest.mark.parametrize("action", ["connect", "disconnect"])
