@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.payments.shops import Shop, lines_of
+from tests.payments.shops import SHIRT, Shop, lines_of
 
 PATH = "/payment/transactions"
 
@@ -87,6 +87,18 @@ def test_more_than_remains(shop: Shop, lines: list[Any], error: str) -> None:
     assert (refused[0], refused[2]) == (422, [error])
     assert completions(shop, number) == []
     assert shop.post(f"{PATH}/{number}/complete-online")["amount"] == 100
+
+
+def test_a_discount_is_due_with_what_it_is_for(shop: Shop) -> None:
+    """Lines alone may come to more than was authorised; and where nothing is left to complete, that was the last."""
+    off = {"uniqueId": "off", "name": "Off", "type": "DISCOUNT", "quantity": 1, "amountIncludingTax": -30}
+    number = shop.authorised(lineItems=[SHIRT, off])["id"]
+    path = f"{PATH}/{number}/complete-partially-online"
+    assert shop.refused("POST", path, {"externalId": f"{number}", "lineItems": [part("shirt", 2, 51)]})[2] == [
+        "lineItems"
+    ]
+    made = partially(shop, number, externalId=f"{number}", lineItems=[part("shirt", 1, 50)])
+    assert (made["lastCompletion"], shop.state(number)) == (True, "FULFILL")
 
 
 def test_the_same_external_id_again(shop: Shop) -> None:

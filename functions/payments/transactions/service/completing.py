@@ -174,8 +174,10 @@ class Completing:
         total = line_items.total(split.taken, currency_of(before))
         if total < 0 or (total == 0 and before.attributes["authorised"] > 0):
             raise LineItemsInvalid([Fault("lineItems", "must come to more than zero")])
+        if before.attributes["completed"] + total > before.attributes["authorised"]:  # without a discount that is due
+            raise LineItemsInvalid([Fault("lineItems", "must not come to more than what is left of the authorization")])
         wanted_last = details.pop("lastCompletion", None)
-        last = not split.remaining or bool(wanted_last)
+        last = bool(wanted_last) or line_items.total(split.remaining, currency_of(before)) == 0
         values = fulfilment.completion_values(acting, before, split, mode, last=last, **details)
         unit = self._unit(acting)
         if mode == "OFFLINE" or not _is_online(before):
