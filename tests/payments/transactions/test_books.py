@@ -1,4 +1,4 @@
-"""Whatever is done to a transaction, in whatever order: the books add up at every moment and agree with the acquirer."""
+"""Whatever is done to a transaction, in whatever order: its books add up, and agree with the acquirer's."""
 
 from __future__ import annotations
 
