@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
+
+from tollgate import clock
 
 State = Literal["PROCESSING", "SUCCESS", "FAILED", "CANCELLED"]
 
@@ -77,6 +79,11 @@ class Order:
         if not isinstance(members["account"], int) or not isinstance(members["token"], str):
             raise ValueError("not an order")
         return cls(**members)
+
+
+def age(query: Query) -> timedelta:
+    """How long ago a query was submitted."""
+    return clock.now() - datetime.fromisoformat(query.created_at)
 
 
 def view(query: Query) -> dict[str, Any]:

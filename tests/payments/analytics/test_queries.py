@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from payments.analytics import worker
+from payments.analytics.clients import engine
 from payments.analytics.clients.engine import Engine, Limits
+from payments.analytics.errors import QueryRefused
 from payments.analytics.models import Order
 from payments.analytics.repository import AccountObjects, QueryRepository
 from payments.analytics.service.execution import Execution
-from tests.payments.analytics.conftest import Analyst, MakeAnalyst, store_payment
+from tests.payments.analytics.conftest import Analyst, InThisProcess, MakeAnalyst, store_payment
 from tests.support.environment import variables
 from tests.support.faults import deaths
 from tests.support.queues import FakeSqs
@@ -242,6 +245,13 @@ class TestStates:
         assert analyst.work() == []
         assert analyst.status(token)["status"] == "FAILED"
 
+    def test_a_message_that_comes_too_late_revives_nothing(self, analyst: Analyst, held_clock: HeldClock) -> None:
+        token = analyst.submit("select 1")
+        held_clock.advance(hours=1, seconds=1)
+        assert analyst.work() == []
+        assert analyst.status(token)["status"] == "FAILED"
+        assert analyst.call("GET", f"/queryToken/{token}/result").status == 422
+
     def test_gone_after_a_month(self, analyst: Analyst, held_clock: HeldClock) -> None:
         token = analyst.submit("select 1", "old")
         held_clock.advance(days=30, seconds=1)
@@ -272,6 +282,39 @@ class TestStates:
             repository.begin(analyst.merchant.account_id, token)
         assert analyst.work() == []
         assert analyst.status(token)["status"] == "FAILED"
+
+
+class TestProcess:
+    def test_has_no_credentials(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the process of a statement finds in its surroundings, asked by a program that takes its place."""
+        (tmp_path / "prying.py").write_text(
+            "import json, os, sys\nsys.stdin.read()\nsys.stdout.write(json.dumps({'failure': ' '.join(os.environ)}))"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(engine, "_MODULE", "prying")
+        with pytest.raises(QueryRefused) as refused:
+            Engine().carry_out("SELECT 1", "account", [], tmp_path / "result", lambda: True)
+        assert set(refused.value.message.split()) <= {"LD_LIBRARY_PATH", "LC_CTYPE"}
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "SELECT * FROM read_text('/etc/passwd')",
+            "SELECT * FROM '/etc/passwd'",
+            "COPY (SELECT 1) TO '/tmp/tollgate-out'",
+            "ATTACH '/tmp/tollgate.db' AS x",
+            "INSTALL httpfs",
+            "LOAD httpfs",
+            "SET enable_external_access = true",
+            "SELECT * FROM duckdb_secrets()",
+            "PRAGMA enable_profiling",
+            "EXPORT DATABASE '/tmp/tollgate'",
+        ],
+    )
+    def test_the_engine_is_locked_even_for_what_the_check_would_refuse(self, tmp_path: Path, sql: str) -> None:
+        with pytest.raises(QueryRefused):
+            InThisProcess().carry_out(sql, "account", [], tmp_path / "result", lambda: True)
+        assert list(tmp_path.glob("tollgate*")) == []
 
 
 class TestLimits:

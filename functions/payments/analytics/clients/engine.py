@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class Engine:
     def _verdict(self, plan: str, is_wanted: Callable[[], bool]) -> dict[str, Any]:
         process = subprocess.Popen(  # noqa: S603 -- a program and arguments of our own; the statement goes to its input
             [sys.executable, "-I", "-S", "-c", _start()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(), text=True,
         )  # fmt: skip
         sent: str | None = plan
         for _ in range(max(self._limits.seconds // _LOOKS_EVERY_SECONDS, 1)):
@@ -102,6 +103,11 @@ class Engine:
 def _start() -> str:
     """A program that finds the engine where this process finds it, and nothing through the environment."""
     return f"import runpy, sys; sys.path[:] = {sys.path!r}; runpy.run_module({_MODULE!r}, run_name='__main__')"
+
+
+def _environment() -> dict[str, str]:
+    """Nothing but where the interpreter's own library lies: no credential, no address, no name of anything."""
+    return {"LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))}
 
 
 def _end(process: subprocess.Popen[str]) -> None:

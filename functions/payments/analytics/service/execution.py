@@ -14,7 +14,7 @@ from typing import Final
 from payments.analytics.clients.engine import Engine, TableFile
 from payments.analytics.clients.results import ResultStore
 from payments.analytics.errors import QueryRefused, SettledBefore
-from payments.analytics.models import MOST_ATTEMPTS, Order, Outcome, Query
+from payments.analytics.models import GIVEN_UP_AFTER, MOST_ATTEMPTS, Order, Outcome, Query, age
 from payments.analytics.repository import AccountObjects, QueryRepository
 from payments.analytics.rules import statements
 from payments.analytics.rules.statements import Statement
@@ -51,7 +51,7 @@ class Execution:
         return outcome
 
     def _outcome(self, query: Query) -> Outcome:
-        if query.attempts > MOST_ATTEMPTS:
+        if query.attempts > MOST_ATTEMPTS or age(query) > GIVEN_UP_AFTER:
             return Outcome(failure="The query could not be carried out")
         begun = time.perf_counter()
         run = _Run(query, self._repository, self._objects, self._most_scanned_bytes)

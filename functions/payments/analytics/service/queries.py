@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 from typing import Final
 
 from payments.analytics.clients.orders import OrderQueue
 from payments.analytics.clients.results import ResultStore
 from payments.analytics.errors import QueryNotFound, SettledBefore, StateInvalid, TooManySpaces
-from payments.analytics.models import GIVEN_UP_AFTER, KEPT, MOST_SPACES, Order, Outcome, Query
+from payments.analytics.models import GIVEN_UP_AFTER, KEPT, MOST_SPACES, Order, Outcome, Query, age
 from payments.analytics.repository import AccountObjects, QueryRepository, SubmittedBefore
 from payments.analytics.rules.tables import tables
 from tollgate import clock, ids
@@ -23,7 +23,7 @@ WAIT_SECONDS: Final = 20
 URL_SECONDS: Final = 300
 ASK_AGAIN_AFTER: Final = 5
 _PAUSE_SECONDS: Final = 1
-_ORDERED_AGAIN_AFTER: Final = 60
+_ORDERED_AGAIN_AFTER: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class QueryService:
 
         One that nobody has begun for a while is ordered once more: its order may never have left.
         """
-        if query.state == "PROCESSING" and query.attempts == 0 and _age(query) > _ORDERED_AGAIN_AFTER:
+        if query.state == "PROCESSING" and query.attempts == 0 and age(query) > _ORDERED_AGAIN_AFTER:
             self._orders.send(Order(query.account, query.token))
         for _ in range(WAIT_SECONDS // _PAUSE_SECONDS):
             if query.state != "PROCESSING":
@@ -145,7 +145,7 @@ def _found(query: Query | None) -> Query:
 
 def _as_it_stands(query: Query) -> Query:
     """The query as it is shown: one in work for too long has failed, whether anybody has written that down or not."""
-    if query.state == "PROCESSING" and _age(query) > GIVEN_UP_AFTER.total_seconds():
+    if query.state == "PROCESSING" and age(query) > GIVEN_UP_AFTER:
         return replace(query, state="FAILED", failure=_GIVEN_UP)
     return query
 
@@ -155,7 +155,3 @@ _GIVEN_UP: Final = "The query was not carried out in time; submit it again"
 
 def _is_given_up(query: Query) -> bool:
     return query.failure == _GIVEN_UP
-
-
-def _age(query: Query) -> int:
-    return int((clock.now() - datetime.fromisoformat(query.created_at)).total_seconds())
