@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.payments.shops import PAN, SHIPPING, SHIRT, Shop, card
+from tests.payments.shops import PAN, SHIPPING, SHIRT, Shop, card, table
+from tollgate import events
 
 
 class TestDrafts:
@@ -141,3 +142,38 @@ class TestPaying:
         assert PAN.encode() not in answer.body
         assert b"4111111111111112" not in answer.body
         assert shop.state(made["id"]) == "PENDING"
+
+
+class TestEdges:
+    def test_nothing_to_pay(self, shop: Shop) -> None:
+        """A cart that comes to zero goes its way like any other, and leaves nothing to pay back."""
+        off = {"uniqueId": "off", "name": "Off", "type": "DISCOUNT", "quantity": 1, "amountIncludingTax": -20}
+        paid = shop.paid(lineItems=[SHIPPING, off])
+        assert (paid["state"], paid["completedAmount"]) == ("FULFILL", 0)
+        (invoice,) = shop.get(f"/payment/transactions/invoices/search?query=linkedTransaction:{paid['id']}")["data"]
+        assert (invoice["state"], invoice["outstandingAmount"]) == ("NOT_APPLICABLE", 0)
+        body = {"externalId": f"{paid['id']}", "transaction": paid["id"], "type": "MERCHANT_INITIATED_ONLINE"}
+        assert shop.refused("POST", "/payment/refunds", body)[::2] == (422, ["amount"])
+        waiting = shop.authorised(lineItems=[SHIPPING, off])["id"]
+        assert shop.post(f"/payment/transactions/{waiting}/complete-online")["state"] == "SUCCESSFUL"
+        assert shop.state(waiting) == "FULFILL"
+
+    def test_every_state_on_the_way_is_told(self, shop: Shop) -> None:
+        """Webhook listeners hear of each, in order, though one write takes several steps."""
+        number = shop.paid()["id"]
+        subject = f"S{shop.merchant.space_id}#Transaction#{number}"
+        partition = f"CHANGE#{events.shard_of(subject):02d}"
+        told = [row for row in table().query(partition) if row["entity_id"] == number]
+        assert [row["state"] for row in told] == [
+            "PENDING", "CONFIRMED", "PROCESSING", "AUTHORIZED", "COMPLETED", "FULFILL",
+        ]  # fmt: skip
+
+    def test_the_version_rises_with_every_write(self, shop: Shop) -> None:
+        number = shop.authorised()["id"]
+        before = shop.get(f"/payment/transactions/{number}")["version"]
+        body = {"externalId": f"v{number}", "lineItems": [{"uniqueId": "shirt", "quantity": 1, "amount": 40}]}
+        shop.post(f"/payment/transactions/{number}/complete-partially-offline", body)
+        assert shop.get(f"/payment/transactions/{number}")["version"] == before + 1
+        path = f"/payment/transactions/{number}/comments"
+        shop.call("POST", path, {"transaction": number, "content": "x"})
+        assert shop.get(f"/payment/transactions/{number}")["version"] == before + 1
