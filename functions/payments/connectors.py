@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+TEST: Final = "TEST"
+PRODUCTION: Final = "PRODUCTION"
 CARD_METHOD: Final = 1457546097597
 INVOICE_METHOD: Final = 1457546097601
 TEST_PROCESSOR: Final = 1452507942258
@@ -31,6 +33,11 @@ class Connector:
     @property
     def takes_cards(self) -> bool:
         return self.acquirer is not None
+
+    @property
+    def environment(self) -> str:
+        """Whether its payments move money (PRODUCTION, unless the merchant's key is one for tests) or never do."""
+        return TEST if self.processor == TEST_PROCESSOR else PRODUCTION
 
 
 CONNECTORS: Final = {

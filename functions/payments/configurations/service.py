@@ -170,21 +170,22 @@ class Routing:
         self._monotonic = monotonic
         self._known: dict[str, tuple[int, _Configured]] = {}
 
-    def routes(self, scope: str, space_view: int | None = None) -> list[Route]:
+    def routes(self, scope: str, space_view: int | None = None, environment: str | None = None) -> list[Route]:
         """Every way that is open now, the preferred ones first: of the connectors that are for this space view, those
-        whose method and processor are active as well. Both connectors take every currency."""
+        whose method and processor are active as well; of one environment where that is asked for."""
         connectors, active = self._configurations(scope)
-        return [
+        found = [
             _route(each) for each in connectors
             if each.state == "ACTIVE" and _is_for(each, space_view) and _parts(each) <= active
         ]  # fmt: skip
+        return [each for each in found if environment in (None, each.connector.environment)]
 
     def find(
         self, scope: str, *, method: int | None = None, allowed: Sequence[int] = (), cards: bool | None = None,
-        configuration: int | None = None, space_view: int | None = None,
+        configuration: int | None = None, space_view: int | None = None, environment: str | None = None,
     ) -> Route | None:  # fmt: skip
         """The best way that fits: for a method configuration, among those allowed, with or without cards."""
-        for each in self.routes(scope, space_view):
+        for each in self.routes(scope, space_view, environment):
             if method is not None and each.method_configuration_id != method:
                 continue
             if configuration is not None and each.configuration_id != configuration:

@@ -145,6 +145,17 @@ class TestPaying:
 
 
 class TestEdges:
+    def test_the_environment_that_the_merchant_insists_on(self, shop: Shop) -> None:
+        """A space with the test processor alone moves no money, and takes no payment that has to."""
+        made = shop.create(environmentSelectionStrategy="FORCE_TEST_ENVIRONMENT")["id"]
+        assert shop.process(made)["authorizationEnvironment"] == "TEST"
+        (attempt,) = shop.get(f"/payment/charge-attempts/search?query=linkedTransaction:{made}")["data"]
+        assert attempt["environment"] == "TEST"
+        made = shop.create(environmentSelectionStrategy="FORCE_PRODUCTION_ENVIRONMENT")["id"]
+        target = f"/payment/transactions/{made}"
+        assert shop.refused("POST", f"{target}/process-card-details", card())[:2] == (422, "no_connector")
+        assert shop.get(f"{target}/payment-method-configurations?integrationMode=IFRAME")["data"] == []
+
     def test_nothing_to_pay(self, shop: Shop) -> None:
         """A cart that comes to zero goes its way like any other, and leaves nothing to pay back."""
         off = {"uniqueId": "off", "name": "Off", "type": "DISCOUNT", "quantity": 1, "amountIncludingTax": -20}

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from payments import failure_reasons
 from payments.acquiring import Acquiring, CardGone, Outcome
 from payments.configurations.public import Route, Routing
-from payments.connectors import CONNECTORS
+from payments.connectors import CONNECTORS, PRODUCTION, TEST
 from payments.engine.errors import StateInvalid, VersionConflict
 from payments.engine.fields import stamp
 from payments.engine.models import Entity, Values
@@ -46,6 +46,7 @@ from tollgate.errors import Contended, UpstreamTimeout
 
 BUYER_SECONDS = 1800
 """How long a buyer has to come. The vault keeps a card's security code for an hour, and a challenge takes its time."""
+_FORCED: Final = {"FORCE_TEST_ENVIRONMENT": TEST, "FORCE_PRODUCTION_ENVIRONMENT": PRODUCTION}
 TOKENISING = frozenset({"FORCE_UPDATE", "FORCE_CREATION", "FORCE_CREATION_WITH_ONE_CLICK_PAYMENT"})
 
 
@@ -95,8 +96,9 @@ class Charging:
         """
         allowed = transaction.values.get("allowedPaymentMethodConfigurations") or ()
         route = self._routing.find(
-            acting.scope, method=method, allowed=allowed, cards=cards, space_view=transaction.values.get("spaceViewId")
-        )
+            acting.scope, method=method, allowed=allowed, cards=cards, space_view=transaction.values.get("spaceViewId"),
+            environment=_environment(transaction),
+        )  # fmt: skip
         if route is None:
             raise NoWay
         return route
@@ -104,7 +106,7 @@ class Charging:
     def ways(self, acting: Acting, transaction: Entity) -> list[Route]:
         """Every way that the transaction could go, the preferred ones first."""
         allowed = transaction.values.get("allowedPaymentMethodConfigurations") or ()
-        found = self._routing.routes(acting.scope, transaction.values.get("spaceViewId"))
+        found = self._routing.routes(acting.scope, transaction.values.get("spaceViewId"), _environment(transaction))
         return [each for each in found if not allowed or each.method_configuration_id in allowed]
 
     def keep_card(
@@ -134,7 +136,8 @@ class Charging:
         card = CardFacts.read(version.attributes.get("card")) if version else None
         if version is None or version.state != "ACTIVE" or card is None:
             raise NoToken("The token has no active version yet")
-        route = self._routing.find(acting.scope, configuration=version.link("paymentConnectorConfiguration"))
+        configuration = version.link("paymentConnectorConfiguration")
+        route = self._routing.find(acting.scope, configuration=configuration, environment=_environment(transaction))
         route = route or self.way(acting, transaction, None)
         return Intent(route, card, "TOKEN", merchant_initiated=True, token_version=version.id)
 
@@ -261,7 +264,7 @@ class Charging:
             CHARGE_ATTEMPT,
             {
                 **_inherited(before), "state": "PROCESSING", "charge": {"id": charge.id}, "linkedTransaction": number,
-                "connectorConfiguration": configuration, "environment": "TEST",
+                "connectorConfiguration": configuration, "environment": intent.route.connector.environment,
                 "completionBehavior": before.values.get("completionBehavior"),
                 "customersPresence": intent.presence or before.values.get("customersPresence"),
                 "initializingTokenVersion": intent.tokenise, "labels": _labels(intent.card),
@@ -273,7 +276,8 @@ class Charging:
         values: Values = {
             **(confirmation(acting.user_id) if before.state == "PENDING" else {}),
             "processingOn": before.values.get("processingOn") or stamp(now),
-            "paymentConnectorConfiguration": configuration, "authorizationEnvironment": "TEST",
+            "paymentConnectorConfiguration": configuration,
+            "authorizationEnvironment": intent.route.connector.environment,
         }  # fmt: skip
         kept = {
             "charge": charge.id, "attempt": attempt.id, "reference": ids.new_uuid(), "due": due, "asked": 0,
@@ -370,6 +374,11 @@ class Charging:
 def _wants_buyer(attempt: Attempt, outcome: Outcome) -> bool:
     """Whether the issuer declined only because it has not seen the buyer, who can be sent there."""
     return outcome.reason == "authentication_required" and bool(attempt.transaction.attributes.get("step_up"))
+
+
+def _environment(transaction: Entity) -> str | None:
+    """The environment that the merchant insists on for a transaction."""
+    return _FORCED.get(transaction.values.get("environmentSelectionStrategy", ""))
 
 
 def _may_try_again(transaction: Entity, charge: Entity) -> bool:

@@ -83,7 +83,7 @@ def _version(
         "name": f"{card.scheme} {card.masked[-4:]}",
         "activatedOn": stamp(clock.now()),
         "expiresOn": _end_of(card.expiry_year, card.expiry_month),
-        "environment": "TEST",
+        "environment": connector.environment if connector else None,
         "language": transaction.values.get("language"),
         "billingAddress": transaction.values.get("billingAddress"),
         "shippingAddress": transaction.values.get("shippingAddress"),
