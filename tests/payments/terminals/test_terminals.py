@@ -222,7 +222,9 @@ class TestPerforming:
         number = terminal.begin()
         with ThreadPoolExecutor(3) as pool:
             answers = list(pool.map(lambda _: terminal.perform(number), range(3)))
-        assert {(each.status, each.json["state"]) for each in answers} == {(200, "FULFILL")}
+        assert 200 in {each.status for each in answers}
+        assert {each.status for each in answers} <= {200, 504}  # here waiting takes no time, paying does
+        assert {terminal.perform(number).json["state"] for _ in answers} == {"FULFILL"}
         tried = shop.get(f"/payment/charge-attempts/search?query=charge.transaction:{number}")["data"]
         assert [each["state"] for each in tried] == ["SUCCESSFUL"]
 
