@@ -319,18 +319,17 @@ class TestProcess:
 
 class TestLimits:
     @pytest.mark.parametrize(
-        ("sql", "message"),
+        ("sql", "seconds", "message"),
         [
-            (_ENDLESS, "seconds"),
-            (f"select count(*) from transaction, {_MANY} b(x), {_MANY} c(x) where c.x % 7 = b.x % 11", ""),  # noqa: S608 -- a bomb
-            (_DOUBLING, ""),
-            ("select x from unnest(sequence(1, 100000)) as t(x)", "rows"),
-            ("select array_agg(a.x) from unnest(sequence(1, 3000000)) a(x), unnest(sequence(1, 100)) b(y)", ""),
+            (_ENDLESS, 1, "seconds"),
+            (f"select count(*) from transaction, {_MANY} b(x), {_MANY} c(x) where c.x % 7 = b.x % 11", 1, ""),  # noqa: S608 -- a bomb
+            (_DOUBLING, 30, ""),
+            ("select x from unnest(sequence(1, 100000)) as t(x)", 30, "rows"),
         ],
     )  # fmt: skip
-    def test_bombs_end_and_harm_nobody(self, analyst: Analyst, sql: str, message: str) -> None:
+    def test_bombs_end_and_harm_nobody(self, analyst: Analyst, sql: str, seconds: int, message: str) -> None:
         table = _table()
-        small = Limits(rows=1000, bytes=100_000, seconds=1, memory_megabytes=100, address_bytes=1_500_000_000)
+        small = Limits(rows=1000, bytes=100_000, seconds=seconds, memory_megabytes=100, address_bytes=1_500_000_000)
         execution = Execution(QueryRepository(table), AccountObjects(table), worker._execution._results, Engine(small))
         token = analyst.submit(sql)
         outcome = execution.carry_out(Order(analyst.merchant.account_id, token))
