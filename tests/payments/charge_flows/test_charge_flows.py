@@ -12,14 +12,18 @@ from payments.charge_flows.public import Flows
 from payments.charge_flows.service.messages import EVENT
 from payments.resources.charge_flows import DEMONSTRATION_LEVELS
 from payments.transactions.public import Acting
+from payments.transactions.service.charging import BUYER_SECONDS
 from payments.work import ASK_AFTER_SECONDS
 from tests.payments.shops import DECLINED, PAN, SILENT, Shop, card, new_shop, settle, table
 from tests.payments.transactions.test_outcomes import attempts, work_rows
-from tests.payments.transactions.test_threeds import together_each
+from tests.payments.transactions.test_threeds import DONE, network, send, through, together_each
 from tests.support.faults import deaths
 from tests.support.session import HeldClock
+from tests.threeds.conftest import CHALLENGE
+from tests.threeds.network import Network
 from tollgate import aws, events
 
+__all__ = ["network"]
 FLOWS = "/payment/charge-flows"
 PATH = "/payment/transactions"
 WHO = {"customerEmailAddress": "buyer@example.com", "customerId": "c-1"}
@@ -181,6 +185,31 @@ class TestLevels:
         settle()
         assert (shop.state(number), states(shop, number)) == ("FULFILL", ["FAILED", "SUCCESSFUL"])
         assert flow_rows(number) == []
+
+    def test_a_buyer_at_the_issuer_comes_first(self, shop: Shop, network: Network, held_clock: HeldClock) -> None:
+        number = shop.create(successUrl=DONE, **WHO)["id"]
+        apply(shop, number)
+        held_clock.advance(days=3, minutes=-5)
+        url = send(shop, number, CHALLENGE)
+        held_clock.advance(minutes=6)
+        settle()
+        assert states(shop, number) == ["FAILED", "PENDING"]
+        assert shop.refused("POST", f"{PATH}/{number}/charge-flow/cancel")[:2] == (422, "state_invalid")
+        assert through(url) == DONE
+        assert (shop.state(number), states(shop, number), flow_rows(number)) == (
+            "FULFILL",
+            ["FAILED", "SUCCESSFUL"],
+            [],
+        )
+
+    def test_a_buyer_who_does_not_come_to_the_issuer(self, shop: Shop, network: Network, held_clock: HeldClock) -> None:
+        number = shop.create(chargeRetryEnabled=False, **WHO)["id"]
+        apply(shop, number)
+        send(shop, number, CHALLENGE)
+        held_clock.advance(seconds=BUYER_SECONDS)
+        settle()
+        settle()
+        assert states(shop, number) == ["FAILED", "FAILED", "PENDING"]
 
     def test_a_token_that_nobody_knows_the_outcome_of(self, shop: Shop, held_clock: HeldClock) -> None:
         silent = token(shop)
@@ -392,11 +421,10 @@ class TestOnce:
 
         for death in deaths(aws.dynamodb(), attempt):
             number = waiting[-1]
-            for _ in range(2):
-                held_clock.advance(seconds=ASK_AFTER_SECONDS)
-                for duty in (transactions.settling, Flows(transactions)):
-                    for each in duty.due():
-                        each()
+            held_clock.advance(seconds=ASK_AFTER_SECONDS)
+            for duty in (transactions.settling, Flows(transactions)):
+                for each in duty.due():
+                    each()
             state, found = shop.state(number), states(shop, number)
             assert (state, found, len(attempts(shop, number))) in (
                 ("PENDING", [], 0), ("FULFILL", ["SUCCESSFUL"], 1), ("PROCESSING", ["FAILED", "PENDING"], 1),
