@@ -127,6 +127,40 @@ def test_a_payment_that_fails_leaves_no_card(shop: Shop, retry: bool) -> None:
     assert settle()["PaymentsSettled"] >= 1
 
 
+def test_of_twins_one_card_is_kept(shop: Shop, functions: FakeLambda) -> None:
+    """The same payment sent four times at once: one is made, and the others leave no card behind."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from payments.acquiring import Acquiring, CardGone
+    from tests.payments.shops import card
+    from tests.support.environment import DEPLOYMENT
+    from tollgate import aws
+
+    made: list[str] = []
+    keep = Acquiring.keep
+
+    def noting(self: Acquiring, *arguments: Any, **named: Any) -> Any:
+        kept = keep(self, *arguments, **named)
+        made.append(kept.token_id)
+        return kept
+
+    number = shop.create(tokenizationMode="FORCE_CREATION")["id"]
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as threads:
+        patch.setattr(Acquiring, "keep", noting)
+        target = f"{TRANSACTIONS}/{number}/process-card-details"
+        answers = list(threads.map(lambda _: shop.call("POST", target, card()).status, range(4)))
+    assert sorted(answers) == [200, 422, 422, 422]
+    acquiring, there = Acquiring(aws.lambda_(), DEPLOYMENT.functions["Acquiring"].name), 0
+    for token_id in made:
+        try:
+            acquiring.describe(shop.merchant.tenant, token_id)
+            there += 1
+        except CardGone:
+            continue
+    assert there == 1
+    assert forgotten(functions) >= len(made)
+
+
 def test_a_stranger_cannot_pay_with_it(shop: Shop) -> None:
     from tests.payments.shops import new_shop
 

@@ -40,12 +40,12 @@ class AuthenticatedPaying:
         card = charging.keep_card(acting, before, card_of(sent))
         if is_merchant_initiated(sent) or before.values.get("customersPresence") == "NOT_PRESENT":
             intent = charging.intent_of_card(before, way, card, merchant_initiated=is_merchant_initiated(sent))
-            after = charging.pay(acting, before.id, intent).transaction
+            after = charging.pay_with_new_card(acting, before.id, intent).transaction
             return text_answer(request, way_on(after, self._page(request, context, before, "pay")))
         url = self._page(request, context, before, "authenticate")
-        self._transactions.authenticating.begin(
-            acting, before.id, charging.intent_of_card(before, way, card), url
-        )  # fmt: skip
+        intent = charging.intent_of_card(before, way, card)
+        with charging.discarding(acting, intent):
+            self._transactions.authenticating.begin(acting, before.id, intent, url)
         return text_answer(request, url)
 
     def routes(self) -> tuple[Route, ...]:

@@ -8,7 +8,8 @@ the transaction PROCESSING without an attempt under way, until its time is over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -42,7 +43,7 @@ from payments.transactions.service.drafts import confirmation, end_group, steps_
 from payments.units import ATTEMPTS, UnitOfWork, repeated
 from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock, ids
-from tollgate.errors import Contended, UpstreamTimeout
+from tollgate.errors import Contended, Failure, UpstreamTimeout
 
 BUYER_SECONDS = 1800
 """How long a buyer has to come. The vault keeps a card's security code for an hour, and a challenge takes its time."""
@@ -168,6 +169,23 @@ class Charging:
         """
         attempt = self.begin(acting, transaction_id, intent)
         return self.carry_out(acting, attempt, intent)
+
+    def pay_with_new_card(self, acting: Acting, transaction_id: int, intent: Intent) -> Attempt:
+        """As `pay`, with a card that was handed to the vault for this payment alone."""
+        with self.discarding(acting, intent):
+            attempt = self.begin(acting, transaction_id, intent)
+        return self.carry_out(acting, attempt, intent)
+
+    @contextlib.contextmanager
+    def discarding(self, acting: Acting, intent: Intent) -> Iterator[None]:
+        """Have a card forgotten that was kept for good, where the payment does not even begin (another one has)."""
+        try:
+            yield
+        except Failure:
+            if intent.tokenise and intent.card is not None:
+                with contextlib.suppress(UpstreamTimeout):
+                    self._acquiring.forget(acting.tenant, intent.card.token_id)
+            raise
 
     def begin(self, acting: Acting, transaction_id: int, intent: Intent, **attributes: Any) -> Attempt:
         """Write down that a payment is under way; of several that begin at once one does."""
