@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -209,8 +210,7 @@ class TestStates:
         token = analyst.submit(_ENDLESS)
         with ThreadPoolExecutor(1) as executor:
             running = executor.submit(analyst.work)
-            while QueryRepository(_table()).begin(analyst.merchant.account_id, token).attempts < 2:
-                pass
+            _await_attempt(analyst.merchant.account_id, token)
             assert analyst.call("DELETE", f"/queryToken/{token}").status == 204
             assert running.result(20) == []
         assert analyst.status(token)["status"] == "CANCELLED"
@@ -344,6 +344,13 @@ class TestLimits:
         outcome = execution.carry_out(Order(analyst.merchant.account_id, analyst.submit("select * from transaction")))
         assert outcome is not None
         assert "bytes" in outcome.failure
+
+
+def _await_attempt(account: int, token: str) -> None:
+    """Wait until a worker has begun with a query."""
+    deadline = time.monotonic() + 30
+    while (query := QueryRepository(_table()).find(account, token)) is None or query.attempts == 0:
+        assert time.monotonic() < deadline
 
 
 def _table() -> Table:
