@@ -145,17 +145,22 @@ def period_from(cycle: Cycle, anchor: datetime, start: datetime, zone: str) -> P
     """The period that begins at `start`, in UTC."""
     place = ZoneInfo(zone)
     begin = start.astimezone(place)
-    if cycle.specific:
-        end = _next_day(cycle, begin, place)
-        whole = _specific(cycle, end.date(), -1, place) if not _begins_at(cycle, begin, place) else begin
-        if whole is begin:
-            end = _specific(cycle, begin.date(), 1, place)
-        return _utc(begin, end, whole, end)
-    steps = _steps_before(cycle, anchor.astimezone(place), begin)
-    base = anchor.astimezone(place)
-    while _step(cycle, base, steps) <= begin:
+    if not cycle.specific:
+        return _counted(cycle, anchor.astimezone(place), begin)
+    if _begins_at(cycle, begin, place):
+        end = _specific(cycle, begin.date(), 1, place)
+        return _utc(begin, end, begin, end)
+    end = _next_day(cycle, begin, place)
+    return _utc(begin, end, _specific(cycle, end.date(), -1, place), end)
+
+
+def _counted(cycle: Cycle, anchor: datetime, begin: datetime) -> Period:
+    """The period from `begin` to the next whole number of cycles from the anchor."""
+    steps = _steps_before(cycle, anchor, begin)
+    while _step(cycle, anchor, steps) <= begin:
         steps += 1
-    return _utc(begin, _step(cycle, base, steps), _step(cycle, base, steps - 1), _step(cycle, base, steps))
+    end = _step(cycle, anchor, steps)
+    return _utc(begin, end, _step(cycle, anchor, steps - 1), end)
 
 
 def periods_later(cycle: Cycle, anchor: datetime, start: datetime, zone: str, number: int) -> datetime:

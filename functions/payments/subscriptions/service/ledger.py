@@ -32,7 +32,7 @@ from payments.subscriptions.models import CHARGE as CHARGE_WORK
 from payments.subscriptions.models import ENDED, MANUAL, QUEUE, RESERVED, epoch_of
 from payments.subscriptions.repository import SubscriptionRecords
 from payments.subscriptions.rules import entries
-from payments.subscriptions.service.products import CreationHooks
+from payments.subscriptions.service.product_hooks import CreationHooks
 from payments.units import UnitOfWork, repeated
 from tollgate import clock
 from tollgate.errors import Invalid

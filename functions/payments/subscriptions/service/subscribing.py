@@ -74,9 +74,9 @@ class Subscribing:
     def _create(self, actor: Actor, context: Context, given: Values, wanted: Values) -> Entity:
         choice = self.choose(actor, given)
         unit = UnitOfWork(self._objects, actor.tenant, actor.scope)
-        subscriber = self._who(unit, SUBSCRIBER, wanted, "subscriber", active=True)
-        self._who(unit, AFFILIATE, wanted, "affiliate", active=True)
-        self._who(unit, TOKEN, wanted, "token", active=True)
+        subscriber = self._who(unit, SUBSCRIBER, wanted, "subscriber")
+        self._who(unit, AFFILIATE, wanted, "affiliate")
+        self._who(unit, TOKEN, wanted, "token")
         language = (subscriber.values.get("language") if subscriber else None) or "en-US"
         number = ids.new_number(clock.now())
         version = self.new_version(actor, number, choice, language)
@@ -97,7 +97,7 @@ class Subscribing:
         unit.commit()
         return version
 
-    def _who(self, unit: UnitOfWork, resource: Resource, wanted: Values, name: str, *, active: bool) -> Entity | None:
+    def _who(self, unit: UnitOfWork, resource: Resource, wanted: Values, name: str) -> Entity | None:
         """Somebody or something that takes part, held as it was read.
 
         Raises:
@@ -107,7 +107,7 @@ class Subscribing:
         if link is None:
             return None
         entity = self._objects.find(resource, unit.scope, link["id"])
-        if entity is None or (active and entity.state != "ACTIVE"):
+        if entity is None or entity.state != "ACTIVE":
             raise Invalid.at(f"subscription.{name}", "must be the id of an object that is active")
         self._records.hold_version(unit.transaction, entity)
         return entity
@@ -221,7 +221,7 @@ class Subscribing:
         values: Values = {
             name: given[name] for name in ("affiliate", "description", "plannedTerminationDate") if name in given
         }
-        self._who(unit, AFFILIATE, values, "affiliate", active=True)
+        self._who(unit, AFFILIATE, values, "affiliate")
         attributes: dict[str, Any] = {}
         if any(given.get(name) is not None for name in _WANTED):
             if before.state != "PENDING":
