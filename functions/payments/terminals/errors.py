@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollgate.errors import Conflict, Fault, Invalid, UpstreamTimeout
+from tollgate.errors import Conflict, Fault, Invalid, NotFound, UpstreamTimeout
 
 
 class TerminalBusy(Conflict):
@@ -19,6 +19,12 @@ class DeviceTaken(Invalid):
 
     def __init__(self) -> None:
         super().__init__([Fault("serialNumber", "is linked to another terminal")], code="device_linked")
+
+
+class TillCredentialsInvalid(NotFound):
+    """The credentials are of no payment at a terminal, or are past their time (404)."""
+
+    default_message = "The credentials are not valid"
 
 
 class StillUnderWay(UpstreamTimeout):

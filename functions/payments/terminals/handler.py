@@ -9,9 +9,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from payments.bodies import read_body
 from payments.card_entry import CardEntry
 from payments.engine import parameters, shapes
 from payments.engine.errors import BadParameters, ObjectNotFound
+from payments.engine.fields import Field, Shape, Text
 from payments.engine.models import Context, Entity
 from payments.engine.routes import Engine, object_id, route
 from payments.resources.terminals import PAYMENT_TERMINAL, TRANSACTION_SUMMARY
@@ -21,9 +23,10 @@ from payments.terminals.repository import TerminalRecords
 from payments.terminals.service.balancing import Balancing
 from payments.terminals.service.life import TerminalLife
 from payments.terminals.service.performing import Performing
-from payments.transactions.public import Acting, PayingSettings, Transactions
+from payments.terminals.service.tills import Till, Tills
+from payments.transactions.public import Acting, PayingSettings, Transactions, steps_to_processing
 from tollgate import aws, config
-from tollgate.dialects.payments import PAYMENTS, Authenticator
+from tollgate.dialects.payments import PAYMENTS, Authenticator, accepts, directory_of, keyring_of
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request
 from tollgate.http.query import Parameter, plain_text
@@ -51,6 +54,7 @@ _performing = Performing(
     _transactions, _records, CardEntry(aws.lambda_(), _settings.card_entry_function), WAIT_SECONDS, time.monotonic_ns
 )
 _summaries = _engine.service(TRANSACTION_SUMMARY)
+_tills = Tills(keyring_of(_settings), directory_of(_settings))
 
 
 def _number(text: str) -> int:
@@ -94,6 +98,28 @@ def perform(request: Request) -> Answer:
     number = _required(request, _TRANSACTION_ID, _LANGUAGE, parameters.EXPAND)
     tree = _engine.expand(request, TRANSACTION)
     return _engine.reply(request, _performing.perform(Acting.of(context), terminal, number), tree)
+
+
+def till_credentials(request: Request) -> Answer:
+    """Leave for a till to perform one transaction at the terminal."""
+    context, terminal = _named(request)
+    number = _required(request, _TRANSACTION_ID, _LANGUAGE)
+    acting = Acting.of(context)
+    steps_to_processing(_transactions.read(acting, number))
+    made = _tills.make(Till(acting.tenant, int(acting.scope[1:]), terminal.id, number))
+    return Answer(200, made.encode(), content_type=_TEXT) if accepts(request, _TEXT) else Answer(200, made)
+
+
+def perform_for_till(request: Request) -> Answer:
+    """A payment at the terminal, for who holds its credentials."""
+    given = read_body(_TILL, request.json())
+    till = _tills.read(given["credentials"])
+    request.notes["account_id"] = till.tenant
+    acting = Acting(till.tenant, f"S{till.space_id}")
+    terminal = _engine.objects.read(PAYMENT_TERMINAL, acting.scope, till.terminal_id)
+    done = _performing.perform(acting, terminal, till.transaction_id).values
+    told = {name: done.get(name) for name in ("id", "state", "userFailureMessage")}
+    return Answer(200, {name: value for name, value in told.items() if value is not None})
 
 
 def configure(request: Request) -> Answer:
@@ -144,6 +170,8 @@ def summary_receipt(request: Request) -> Answer:
 
 
 _TAG: Final = PAYMENT_TERMINAL.tag
+_TEXT: Final = "text/plain"
+_TILL: Final = Shape("TillRequest", (Field("credentials", Text(300)),), ("credentials",))
 _ONE: Final = "/payment/terminals/{id}"
 _BY_IDENTIFIER: Final = "/payment/terminals/by-identifier/{identifier}"
 _REFERENCE: Final = {
@@ -198,6 +226,28 @@ ROUTES = (
     route(
         "DELETE", _ONE, delete, "Delete a payment terminal", permission="paymentTerminal.delete", tag=_TAG, status=204,
         description="Gives the terminal up for good. It stays readable as decommissioned.",
+    ),
+    route(
+        "GET", f"{_ONE}/till-connection-credentials", till_credentials,
+        "Create credentials for a till to perform a transaction at a payment terminal",
+        permission="paymentTerminal.perform", tag=_TAG, query=(_TRANSACTION_ID, _LANGUAGE), media_type=_TEXT,
+        answer={"type": "string"},
+        description="Good for an hour, for this transaction at this terminal. A till gives them to `POST /s/till`.",
+    ),
+    Route(
+        "POST", "/s/till", perform_for_till, "Perform a transaction at a payment terminal with a till's credentials",
+        frozenset(), tag=_TAG, operation="perform_for_till", body=shapes.body(_TILL),
+        failures=(400, 404, 409, 422, 504),
+        answer={
+            "title": "TillAnswer",
+            "type": "object",
+            "properties": {
+                "id": {"type": "integer", "format": "int64"},
+                "state": {"type": "string"},
+                "userFailureMessage": {"type": "string"},
+            },
+        },
+        description="Waits for the buyer. After 504 the same request goes on waiting. An operation of ours.",
     ),
     *_engine.routes_of(_life.terminals),
 )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from payments.terminals import handler as door
 from tests.payments.shops import Shop, lines_of, new_shop, settle
 from tests.support.faults import deaths
-from tests.support.http import Response
+from tests.support.http import Response, send
 from tests.support.session import HeldClock
 from tollgate import aws, clock
 
@@ -257,6 +257,45 @@ class TestPerforming:
             numbers.append(terminal.begin())
         assert len(numbers) - paid <= 3  # the last one, and what died between being written down and being sent
         assert terminal.balance()["numberOfTransactions"] == paid + 1
+
+
+class TestTills:
+    def test_a_till_performs_one_payment_with_its_credentials(self, shop: Shop, terminal: Terminal) -> None:
+        number = terminal.begin(SLOW)
+        answer = terminal.call("GET", f"/till-connection-credentials?transactionId={number}")
+        assert str(answer.json).startswith(f"{shop.merchant.space_id}-{terminal.values['id']}-{number}-")
+        assert till(answer.json).status == 504
+        done = till(answer.json)
+        assert (done.status, done.json) == (200, {"id": number, "state": "FULFILL"})
+        assert till(answer.json).json == done.json
+
+    def test_credentials_that_are_not_good(self, shop: Shop, terminal: Terminal, held_clock: HeldClock) -> None:
+        number, other = terminal.begin(), terminal.begin()
+        good = str(terminal.call("GET", f"/till-connection-credentials?transactionId={number}").json)
+        bent = [
+            good.replace(str(number), str(other)),
+            good.replace(str(terminal.values["id"]), "17"),
+            good[:-1],
+            "",
+            "x",
+        ]
+        changed = good[:-1] + ("0" if good[-1] != "0" else "1")
+        assert {till(each).status for each in (*bent, changed)} == {404}
+        assert till(None).status == till(5).status == 400
+        held_clock.advance(seconds=3601)
+        assert till(good).status == 404
+        assert shop.state(number) == "PENDING"
+
+    def test_none_are_made_for_what_cannot_be_performed(self, shop: Shop, terminal: Terminal) -> None:
+        paid = shop.paid()["id"]
+        assert terminal.call("GET", f"/till-connection-credentials?transactionId={paid}").status == 422
+        assert terminal.call("GET", "/till-connection-credentials?transactionId=17").status == 404
+        assert terminal.call("GET", "/till-connection-credentials").status == 400
+
+
+def till(credentials: Any) -> Response:
+    """What a till sends."""
+    return send(door.handler, "POST", "/s/till", json_body={"credentials": credentials})
 
 
 class TestSummaries:
