@@ -40,7 +40,7 @@ class AuthenticatedPaying:
         card = charging.keep_card(acting, before, card_of(sent))
         if is_merchant_initiated(sent) or before.values.get("customersPresence") == "NOT_PRESENT":
             intent = charging.intent_of_card(before, way, card, merchant_initiated=is_merchant_initiated(sent))
-            after = charging.pay_with_new_card(acting, before.id, intent).transaction
+            after = charging.pay_with_new_card(acting, before, intent).transaction
             return text_answer(request, way_on(after, self._page(request, context, before, "pay")))
         url = self._page(request, context, before, "authenticate")
         intent = charging.intent_of_card(before, way, card)

@@ -45,7 +45,7 @@ class Paying:
             before, way, charging.keep_card(acting, before, card_of(sent)), authentication=authentication_of(sent),
             merchant_initiated=is_merchant_initiated(sent),
         )  # fmt: skip
-        return self._engine.reply(request, charging.pay_with_new_card(acting, before.id, intent).transaction, tree)
+        return self._engine.reply(request, charging.pay_with_new_card(acting, before, intent).transaction, tree)
 
     def process_token(self, request: Request) -> Answer:
         """The transaction's token is charged; the answer is the charge."""

@@ -170,10 +170,10 @@ class Charging:
         attempt = self.begin(acting, transaction_id, intent)
         return self.carry_out(acting, attempt, intent)
 
-    def pay_with_new_card(self, acting: Acting, transaction_id: int, intent: Intent) -> Attempt:
+    def pay_with_new_card(self, acting: Acting, transaction: Entity, intent: Intent) -> Attempt:
         """As `pay`, with a card that was handed to the vault for this payment alone."""
         with self.discarding(acting, intent):
-            attempt = self.begin(acting, transaction_id, intent)
+            attempt = self.begin(acting, transaction.id, intent, transaction)
         return self.carry_out(acting, attempt, intent)
 
     @contextlib.contextmanager
@@ -187,9 +187,18 @@ class Charging:
                     self._acquiring.forget(acting.tenant, intent.card.token_id)
             raise
 
-    def begin(self, acting: Acting, transaction_id: int, intent: Intent, **attributes: Any) -> Attempt:
-        """Write down that a payment is under way; of several that begin at once one does."""
-        return repeated(lambda: self._begin(acting, transaction_id, intent, attributes))
+    def begin(
+        self, acting: Acting, transaction_id: int, intent: Intent, known: Entity | None = None, **attributes: Any
+    ) -> Attempt:
+        """Write down that a payment is under way; of several that begin at once one does. `known` is the transaction as
+        it was read a moment ago, which saves reading it again."""
+        held = [] if known is None else [known]
+
+        def attempt() -> Attempt:
+            before = held.pop() if held else self._objects.read(TRANSACTION, acting.scope, transaction_id)
+            return self._begin(acting, before, intent, attributes)
+
+        return repeated(attempt)
 
     def carry_out(self, acting: Acting, attempt: Attempt, intent: Intent) -> Attempt:
         """Send what was written down, once, and settle it; without an answer it stays under way."""
@@ -268,9 +277,8 @@ class Charging:
                     return attempt
         raise Contended
 
-    def _begin(self, acting: Acting, number: int, intent: Intent, attributes: Mapping[str, Any]) -> Attempt:
-        before = self._objects.read(TRANSACTION, acting.scope, number)
-        steps = steps_to_processing(before)
+    def _begin(self, acting: Acting, before: Entity, intent: Intent, attributes: Mapping[str, Any]) -> Attempt:
+        steps, number = steps_to_processing(before), before.id
         now, due = clock.now(), clock.epoch() + ASK_AFTER_SECONDS
         unit = self._unit(acting)
         configuration = {"id": intent.route.configuration_id}
