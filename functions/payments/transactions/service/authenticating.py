@@ -41,15 +41,17 @@ _RESULT, _INDICATOR, _LIABILITY = 1457546096010, 1457546096013, 1457546096014
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a payment stands: the transaction, and where the buyer's browser has to go on to, if anywhere."""
+    """Where a payment stands: the transaction, and where the buyer's browser has to go on to, if anywhere. `was_lost`
+    says that a question was noted and never arrived."""
 
     transaction: Entity
     target_url: str | None = None
+    was_lost: bool = False
 
     @property
     def waits_to_open(self) -> bool:
-        """Whether the buyer has not come yet."""
-        return waits(self.transaction) and not self.transaction.attributes.get("authentication")
+        """Whether the buyer has to ask, for the first time or again."""
+        return waits(self.transaction) and (self.was_lost or not self.transaction.attributes.get("authentication"))
 
     @property
     def is_open(self) -> bool:
@@ -105,7 +107,9 @@ class Authenticating:
             return Standing(transaction)
         try:
             result = self._read(acting, transaction)
-        except (AuthenticationUnknown, UpstreamTimeout):
+        except AuthenticationUnknown:
+            return Standing(transaction, was_lost=True)
+        except UpstreamTimeout:
             return Standing(transaction)
         if result.is_open:
             return Standing(transaction, result.target_url)
