@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from payments.analytics.errors import QueryRefused
 from payments.analytics.models import Order
 from payments.analytics.repository import AccountObjects, QueryRepository
 from payments.analytics.service.execution import Execution
+from tests.payments.access.tenants import give, new_account, new_role, new_space, new_user
 from tests.payments.analytics.conftest import Analyst, InThisProcess, MakeAnalyst, store_payment
 from tests.support.environment import variables
 from tests.support.faults import deaths
@@ -137,6 +139,43 @@ class TestTenancy:
         token = analyst.submit("select 1")
         assert worker._execution.carry_out(Order(analyst.merchant.account_id + 1, token)) is None
         assert analyst.status(token)["status"] == "PROCESSING"
+
+
+class TestRights:
+    """A query shows no more than its user could read one by one."""
+
+    RIGHTS = ("analytics.read", "analytics.submit", "analytics.download", "transaction.read")
+
+    def with_rights(self, analyst: Analyst, *rights: str, below: bool = False) -> Analyst:
+        admin = analyst.merchant
+        user = new_user(admin)
+        give(admin, user, new_role(admin, *rights), below=below)
+        return replace(analyst, merchant=user)
+
+    def test_resources_that_the_user_may_not_read(self, analyst: Analyst) -> None:
+        some = self.with_rights(analyst, *self.RIGHTS)
+        assert some.ask("select count(*) from transaction")[1:] == [["3"]]
+        assert "table" in some.refused("select count(*) from customer")
+        assert some.ask("select count(*) > 0 from paymentmethod")[1:] == [["true"]]
+
+    def test_accounts_below_are_read_where_the_rights_reach(self, analyst: Analyst) -> None:
+        admin = analyst.merchant
+        branch = new_account(admin, parentAccount=admin.account_id)
+        store_payment(new_space(admin, branch), state="PENDING")
+        count = "select count(*) from transaction"
+        assert self.with_rights(analyst, *self.RIGHTS).ask(count)[1:] == [["3"]]
+        assert self.with_rights(analyst, *self.RIGHTS, below=True).ask(count)[1:] == [["4"]]
+        own = replace(analyst, merchant=replace(admin, account_id=branch))
+        assert own.ask(count)[1:] == [["1"]]
+
+    def test_a_space_is_left_out_where_the_user_may_read_less(self, analyst: Analyst) -> None:
+        """Rights over analytics reach below, the right to read payments does not."""
+        admin = analyst.merchant
+        branch = new_account(admin, parentAccount=admin.account_id)
+        store_payment(new_space(admin, branch), state="PENDING")
+        some = self.with_rights(analyst, *self.RIGHTS[:3], below=True)
+        give(admin, some.merchant, new_role(admin, "transaction.read"))
+        assert some.ask("select count(*) from transaction")[1:] == [["3"]]
 
 
 class TestRefusals:
@@ -337,6 +376,24 @@ class TestLimits:
         assert outcome.failure
         assert message in outcome.failure
         assert analyst.status(token)["status"] == "FAILED"
+
+    def test_reading_ends_when_it_takes_too_long_or_nobody_wants_it(
+        self, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("payments.analytics.service.execution._LOOKS_EVERY", 1)
+        with monkeypatch.context() as patch:
+            patch.setattr("payments.analytics.service.execution.MOST_READING_SECONDS", -1)
+            assert "seconds" in analyst.refused("select * from transaction")
+        token = analyst.submit("select * from transaction")
+        read = AccountObjects.of
+
+        def cancelled_meanwhile(objects: AccountObjects, *asked: Any) -> Any:
+            assert analyst.call("DELETE", f"/queryToken/{token}").status == 204
+            return read(objects, *asked)
+
+        monkeypatch.setattr(AccountObjects, "of", cancelled_meanwhile)
+        assert analyst.work() == []
+        assert analyst.status(token)["status"] == "CANCELLED"
 
     def test_no_more_is_read_than_may_be(self, analyst: Analyst) -> None:
         table = _table()

@@ -24,6 +24,8 @@ from payments.engine.declarations import Resource
 from tollgate import clock, ids
 
 MOST_SCANNED_BYTES: Final = 1024 * 1024 * 1024
+MOST_READING_SECONDS: Final = 420
+"""With the engine's time, and what it takes to store a result, less than a function may run."""
 _LOOKS_EVERY: Final = 5_000
 
 
@@ -86,6 +88,7 @@ class _Run:
     def __init__(self, query: Query, repository: QueryRepository, objects: AccountObjects, most: int) -> None:
         self.query = query
         self.scanned_bytes = 0
+        self._begun = time.monotonic()
         self._repository = repository
         self._objects = objects
         self._most = most
@@ -93,6 +96,15 @@ class _Run:
     def is_wanted(self) -> bool:
         found = self._repository.find(self.query.account, self.query.token)
         return found is not None and found.state == "PROCESSING"
+
+    def _require_time_and_interest(self) -> None:
+        """Raises:
+        QueryRefused: reading takes too long. SettledBefore: nobody wants the result any more.
+        """
+        if time.monotonic() - self._begun > MOST_READING_SECONDS:
+            raise QueryRefused(f"The query reads more than can be read in {MOST_READING_SECONDS} seconds")
+        if not self.is_wanted():
+            raise SettledBefore
 
     def write(self, folder: Path, name: str, resource: Resource, statement: Statement) -> TableFile:
         """The file of a table: all objects of the query's spaces, with the columns that the query names."""
@@ -104,7 +116,7 @@ class _Run:
                     self.scanned_bytes += len(documents.encode(entity.values))
                     if self.scanned_bytes > self._most:
                         raise QueryRefused(f"The query reads more than {self._most} bytes of objects")
-                    if number % _LOOKS_EVERY == 0 and not self.is_wanted():
-                        raise SettledBefore
+                    if number % _LOOKS_EVERY == 0:
+                        self._require_time_and_interest()
                     target.write(line(fields, entity.values))
         return TableFile(name, path, columns_of(fields), NULL)
