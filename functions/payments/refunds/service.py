@@ -72,9 +72,9 @@ class Refunding:
             return earlier, True
         if given["type"] == _BY_PROCESSOR:
             raise Invalid.at("type", "is for refunds that a processor reports")
-        number = self._transaction_of(acting, given)
+        number, completion = self._transaction_of(acting, given)
         try:
-            transaction, refund = repeated(lambda: self._begin(acting, number, given))
+            transaction, refund = repeated(lambda: self._begin(acting, number, completion, given))
         except AlreadyThere as there:
             return self.objects.read(REFUND, acting.scope, there.id), True
         except (StateInvalid, Invalid):
@@ -87,7 +87,9 @@ class Refunding:
         outcome = self._send(acting, transaction, refund)
         return (self.settle(acting, refund, outcome, transaction) if outcome else refund), False
 
-    def _begin(self, acting: Acting, number: int, given: Mapping[str, Any]) -> tuple[Entity, Entity]:
+    def _begin(
+        self, acting: Acting, number: int, completion: Entity | None, given: Mapping[str, Any]
+    ) -> tuple[Entity, Entity]:
         before = self.objects.find(TRANSACTION, acting.scope, number)
         if before is None:
             raise Invalid.at("transaction", "names an object that is not there")
@@ -95,6 +97,9 @@ class Refunding:
             raise StateInvalid(message="The transaction is not completed")
         currency, base = currency_of(before), refundable_lines(before)
         wanted = amounts.units(given["amount"], currency, "amount") if given.get("amount") is not None else None
+        left = _left_of(before, completion) if completion is not None else None
+        if wanted is None and not given.get("reductions"):
+            wanted = left
         split = line_items.reduced(base, given.get("reductions"), wanted, currency, "reductions")
         total = line_items.total(split.taken, currency)
         refunded = before.attributes.get("refunded", 0) + total
@@ -102,6 +107,8 @@ class Refunding:
             raise RefundTooLarge([Fault("amount", "is zero: there is nothing left to pay back")])
         if refunded > before.attributes["completed"]:
             raise RefundTooLarge([Fault("reductions", "must not come to more than what can be paid back")])
+        if left is not None and total > left:
+            raise RefundTooLarge([Fault("completion", "must not be refunded more than was completed by it")])
         state = self._first_state(before, given["type"])
         unit = UnitOfWork(self.objects, acting.tenant, acting.scope)
         due = clock.epoch() + ASK_AFTER_SECONDS
@@ -112,6 +119,7 @@ class Refunding:
             digest=digest(given), number=number,
         )  # fmt: skip
         kept: dict[str, Any] = {"refunded": refunded, "refundable_lines": kept_lines(before, split.remaining)}
+        kept |= _noted(before, given.get("completion"), total)
         transaction = unit.replace(before, _paid_back(before, total, kept) if state == "SUCCESSFUL" else {}, kept)
         if state == "PENDING":
             unit.later(QUEUE, KIND, due, refund.id)
@@ -123,9 +131,9 @@ class Refunding:
             return "SUCCESSFUL"
         return "PENDING" if CONNECTORS[transaction.attributes["connector"]].takes_cards else "MANUAL_CHECK"
 
-    def _transaction_of(self, acting: Acting, given: Mapping[str, Any]) -> int:
-        """The transaction that is named, or that of the completion; they must fit."""
-        number, completion_id = given.get("transaction"), given.get("completion")
+    def _transaction_of(self, acting: Acting, given: Mapping[str, Any]) -> tuple[int, Entity | None]:
+        """The transaction that is named, or that of the completion, and this; they must fit."""
+        number, completion_id, completion = given.get("transaction"), given.get("completion"), None
         if completion_id is not None:
             completion = self.objects.find(TRANSACTION_COMPLETION, acting.scope, completion_id)
             if completion is None or completion.state != "SUCCESSFUL":
@@ -135,7 +143,7 @@ class Refunding:
             number = completion.values["linkedTransaction"]
         if number is None:
             raise Invalid.at("transaction", "is required where no completion is given")
-        return int(number)
+        return int(number), completion
 
     def _send(self, acting: Acting, transaction: Entity, refund: Entity) -> Outcome | None:
         """The acquirer's answer; None if there is none, which leaves the refund to the clock."""
@@ -260,6 +268,7 @@ class Refunding:
         )  # fmt: skip
         total = amounts.units(refund.values["amount"], currency, "amount")
         left = {"refunded": transaction.attributes["refunded"] - total}
+        left |= _noted(transaction, refund.values.get("completion"), -total)
         unit.replace(transaction, {}, {**left, "refundable_lines": kept_lines(transaction, restored)})
         values: Values = {"failedOn": stamp(clock.now()), "failureReason": {"id": reason}}
         after = unit.replace(refund, values, states=("FAILED",))
@@ -273,6 +282,22 @@ class Refunding:
             unit.no_longer(QUEUE, KIND, refund.attributes["due"], refund.id)
         close_task(unit, refund.attributes.get("task"))
         return unit, known or self.objects.read(TRANSACTION, acting.scope, refund.values["transaction"]["id"])
+
+
+def _left_of(transaction: Entity, completion: Entity) -> int:
+    """What of a completion can be paid back, in minor units: no refund that names it, or any other, has taken it."""
+    currency = currency_of(transaction)
+    own = amounts.units(completion.values["amount"], currency, "amount")
+    own -= int(transaction.attributes.get("refunded_of", {}).get(str(completion.id), 0))
+    return min(own, line_items.total(refundable_lines(transaction), currency))
+
+
+def _noted(transaction: Entity, completion_id: int | None, total: int) -> dict[str, Any]:
+    """The note of how much was paid back of each completion, with a refund more (or, below zero, one less)."""
+    if completion_id is None:
+        return {}
+    noted = transaction.attributes.get("refunded_of", {})
+    return {"refunded_of": {**noted, str(completion_id): noted.get(str(completion_id), 0) + total}}
 
 
 def refundable_lines(transaction: Entity) -> list[LineItem]:

@@ -123,6 +123,24 @@ def test_only_what_was_completed(shop: Shop) -> None:
     assert refund(shop, number, transaction=None, completion=made["id"])["amount"] == 40
 
 
+def test_a_completion_is_not_paid_back_twice(shop: Shop) -> None:
+    number = shop.authorised(lineItems=lines_of("300"))["id"]
+    target = f"/payment/transactions/{number}/complete-partially-online"
+    parts = [
+        shop.post(target, {"externalId": f"{number}-{n}", "lineItems": [{"uniqueId": "shipping", "quantity": 1,
+                                                                         "amount": amount}]})["id"]
+        for n, amount in enumerate((100, 200))
+    ]  # fmt: skip
+    assert refund(shop, number, completion=parts[0], amount=60)["amount"] == 60
+    assert shop.refused("POST", PATH, body(number, completion=parts[0], amount=41))[2] == ["completion"]
+    failed = refund(shop, number, completion=parts[1], amount="160.01")
+    assert failed["state"] == "FAILED"
+    assert refund(shop, number, completion=parts[0])["amount"] == 40
+    assert shop.refused("POST", PATH, body(number, completion=parts[0]))[0] == 422
+    assert refund(shop, number, completion=parts[1])["amount"] == 200
+    assert refunded(shop, number) == 300
+
+
 def test_the_same_external_id_again(shop: Shop) -> None:
     number = shop.paid()["id"]
     same = body(number, amount=10)
