@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from payments.payment_page import handler as door
 from payments.payment_page.handler import handler
 from tests.payments.shops import DECLINED, PAN, SHIRT, Shop, new_shop
 from tests.support.http import Response, send
@@ -172,6 +173,13 @@ class TestClosedDoors:
             assert browser.get(target, accept="application/json").json["code"] == "not_found"
         held_clock.advance(hours=25)
         assert browser.get().status == 404
+
+    def test_a_key_that_is_not_remembered_any_more_is_read_again(self, browser: Browser) -> None:
+        session = browser.session()
+        door._keyring._clear.clear()
+        enter_card(session["session_id"])
+        browser.pay_by_card(session=session)
+        assert browser.state() == "FULFILL"
 
     def test_a_card_entered_for_another_payment(self, browser: Browser, shop: Shop) -> None:
         other = Browser(shop, shop.create())

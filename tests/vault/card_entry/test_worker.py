@@ -50,6 +50,12 @@ class TestSessions:
         assert (card["masked_account_number"], card["scheme"]) == ("424242******4242", "VISA")
         assert PAN not in json.dumps(card)
 
+    def test_a_key_that_another_function_made_is_unwrapped(self, account_id: str) -> None:
+        first = ask("open_session", account_id)["session_id"]
+        enter_card(first)
+        worker._keyring._clear.clear()
+        assert ask("read_card", account_id, amount=1000, seconds=0)["card"] is not None
+
     def test_another_account_s_session_and_none_are_not_told_apart(
         self, account_id: str, provision: Callable[..., dict[str, Any]]
     ) -> None:
