@@ -43,6 +43,7 @@ EDGES: frozenset[tuple[str, str]] = frozenset(
         ("payments.access", "payments.debt_collection"),
         ("payments.access", "payments.web_apps"),  # what is installed gets a key
         ("payments.gateway", "payments.back_office"),
+        ("payments.payment_page", "payments.back_office"),  # what a buyer pays on
         ("payments.gateway", "payments.banking"),
         ("payments.gateway", "payments.debt_collection"),
         ("payments.gateway", "payments.documents"),

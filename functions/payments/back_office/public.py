@@ -6,6 +6,7 @@ There is no function of its own: the paths are many and each would cost the temp
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,9 +25,9 @@ from payments.back_office.service.tasks import Decider, ManualTasks
 from payments.back_office.service.templates import add_templates
 from payments.bodies import read_body
 from payments.engine import documents, parameters, shapes
-from payments.engine.errors import BadParameters
+from payments.engine.errors import BadParameters, ValueTaken
 from payments.engine.fields import LOCALIZED, AnyValue, DecimalNumber, Field, Long, MapOf, Shape, day_of, moment_of
-from payments.engine.repository import Objects
+from payments.engine.repository import IdTaken, Objects
 from payments.engine.routes import Engine, object_id, route
 from payments.engine.service import ResourceService
 from payments.resources.back_office import (
@@ -49,9 +50,9 @@ from tollgate.http.route import Endpoint, Route
 __all__ = [
     "Decider",
     "ManualTasks",
-    "add_platform",
     "add_templates",
     "manual_tasks_of",
+    "note_platform",
     "payment_routes",
     "routes",
     "task_routes",
@@ -59,6 +60,7 @@ __all__ = [
 
 _TEXT: Final = "text/plain"
 _FORM: Final = "multipart/form-data"
+_LONGEST: Final = 100
 _PLATFORM: Final = ("integrationType", "osVersion", "platformType", "sdkVersion")
 
 
@@ -67,12 +69,13 @@ def manual_tasks_of(objects: Objects, deciders: Mapping[int, Decider] | None = N
     return ManualTasks(objects, TaskRepository(objects), deciders)
 
 
-def add_platform(unit: UnitOfWork, transaction_id: int, given: Mapping[str, str]) -> None:
-    """Note what a buyer paid on, in the write that begins the payment."""
-    known = {name: given[name][:100] for name in _PLATFORM if given.get(name)}
-    if known:
-        space = int(unit.scope[1:])
-        unit.insert(CLIENT_PLATFORM, {**known, "transaction": transaction_id, "spaceId": space})
+def note_platform(objects: Objects, tenant: str, scope: str, transaction_id: int, given: Mapping[str, str]) -> None:
+    """Note what the buyer of a transaction pays on; what was noted first stands."""
+    known = {name: given[name][:_LONGEST] for name in _PLATFORM if given.get(name)}
+    unit = UnitOfWork(objects, tenant, scope)
+    unit.insert(CLIENT_PLATFORM, {**known, "transaction": transaction_id, "spaceId": int(scope[1:])})
+    with contextlib.suppress(ValueTaken, IdTaken):
+        unit.commit()
 
 
 def payment_routes(engine: Engine) -> tuple[Route, ...]:

@@ -6,6 +6,7 @@ on to where the merchant wants. Failures are pages for who asks for pages, and t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from payments.addresses import base_url
+from payments.back_office.public import note_platform
 from payments.card_entry import CardEntry
 from payments.engine.models import Entity
 from payments.links.public import ADDRESSES, ASKED, LinkNotFound
@@ -40,8 +42,9 @@ class PageSettings(PayingSettings):
 
 _settings = config.load(PageSettings)
 _directory, _keyring = directory_of(_settings), keyring_of(_settings)
+_transactions = Transactions.of(_settings.payments_table, _settings.acquiring_function)
 _page = PaymentPage(
-    Transactions.of(_settings.payments_table, _settings.acquiring_function),
+    _transactions,
     Credentials(_keyring, _directory),
     _directory,
     _keyring,
@@ -58,6 +61,9 @@ _HTML: Final = "text/html; charset=utf-8"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 _FORM: Final = "application/x-www-form-urlencoded"
 _EMBEDDED: Final = ("form", "page")
+_INTEGRATIONS: Final = {"form": "IFRAME", "page": "LIGHTBOX"}
+_SYSTEM: Final = re.compile(r"\(([^()]{1,100})\)")
+"""The first remark of a user agent, which names the system (RFC 9110, 10.1.5)."""
 _PATH: Final = "/s/{space}/payment/transaction"
 _HIDDEN: Final = {
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=()",
@@ -82,6 +88,7 @@ def pay(request: Request) -> Answer:
     form = _form(request)
     security_token = form.get("securityToken", "")
     acting, transaction = _open(request, security_token)
+    _note_platform(request, acting, transaction, form)
     try:
         _pay(request, acting, transaction, form)
     except (Invalid, NotFound) as refused:  # it was paid meanwhile, the card is gone, the method was switched off
@@ -144,6 +151,17 @@ def _pay(request: Request, acting: Acting, transaction: Entity, form: dict[str, 
         _page.pay_by_card(acting, transaction, method, session, step_up_url)
     else:
         _page.pay_otherwise(acting, transaction, method)
+
+
+def _note_platform(request: Request, acting: Acting, transaction: Entity, form: dict[str, str]) -> None:
+    """What the buyer pays on, as far as the browser says so."""
+    system = _SYSTEM.search(request.header("user-agent") or "")
+    given = {
+        "integrationType": _INTEGRATIONS.get(form.get("embedded", ""), "PAYMENT_PAGE"),
+        "osVersion": system[1] if system else "",
+        "platformType": "WEB",
+    }
+    note_platform(_transactions.objects, acting.tenant, acting.scope, transaction.id, given)
 
 
 def _open(request: Request, security_token: str) -> tuple[Acting, Entity]:

@@ -47,6 +47,7 @@ CLIENT_PLATFORM: Final = Resource(
         Field("transaction", Long(1)),
     ),
     indexed=("transaction",),
+    unique=("transaction",),
 )  # fmt: skip
 
 _PARTNER: Final = (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from payments.access.handler import handler
-from payments.back_office.public import add_platform
+from payments.back_office.public import note_platform
 from payments.connectors import INVOICE_METHOD
 from payments.engine.repository import Objects
 from payments.gateway.handler import handler as gateway
@@ -170,10 +170,10 @@ def test_saved_views_are_searches_that_can_be_made(merchant: Merchant) -> None:
 
 
 def test_platforms_that_buyers_paid_on(merchant: Merchant, objects: Objects) -> None:
-    unit = UnitOfWork(objects, merchant.tenant, f"S{merchant.space_id}")
-    add_platform(unit, 5, {"platformType": "ios", "sdkVersion": "1.0", "other": "x", "osVersion": ""})
-    add_platform(unit, 6, {"other": "x"})
-    unit.commit()
+    scope = f"S{merchant.space_id}"
+    for version in ("1.0", "2.0"):
+        given = {"platformType": "ios", "sdkVersion": version, "other": "x", "osVersion": ""}
+        note_platform(objects, merchant.tenant, scope, 5, given)
     base = "/payment/transaction/client-platforms"
     (found,) = merchant.call(gateway, "GET", base).json["data"]
     assert found.items() >= {"platformType": "ios", "sdkVersion": "1.0", "transaction": 5}.items()
