@@ -212,3 +212,42 @@ def test_net_and_tax_always_add_up(gross: int, rates: list[Decimal], currency: s
     (made,) = line_items.expanded([given_line], currency)
     assert made["amountExcludingTax"] + made["taxAmount"] == made["amountIncludingTax"]
     assert 0 <= made["taxAmount"] <= made["amountIncludingTax"]
+
+
+class TestRestored:
+    """What a refund that failed puts back."""
+
+    LINES = line_items.expanded(
+        [
+            {"uniqueId": "a", "name": "A", "type": "PRODUCT", "quantity": 4, "amountIncludingTax": 40},
+            {"uniqueId": "b", "name": "B", "type": "PRODUCT", "quantity": 1, "amountIncludingTax": 10},
+        ],
+        "EUR",
+    )
+
+    @pytest.mark.parametrize(
+        ("reductions", "wanted"),
+        [
+            ([{"lineItemUniqueId": "a", "quantityReduction": 1, "unitPriceReduction": 0}], None),
+            ([{"lineItemUniqueId": "a", "quantityReduction": 0, "unitPriceReduction": 1}], None),
+            ([{"lineItemUniqueId": "a", "quantityReduction": 4, "unitPriceReduction": 0}], None),
+            (None, 1234), (None, 5000), (None, None),
+        ],
+    )  # fmt: skip
+    def test_is_what_was_there_before(self, reductions: Any, wanted: int | None) -> None:
+        split = line_items.reduced(self.LINES, reductions, wanted, "EUR")
+        assert line_items.restored(split.remaining, self.LINES, split.remaining, "EUR") == self.LINES
+
+    def test_leaves_what_others_took_since(self) -> None:
+        one = [{"lineItemUniqueId": "a", "quantityReduction": 1, "unitPriceReduction": 0}]
+        first = line_items.reduced(self.LINES, one, None, "EUR")
+        second = line_items.reduced(first.remaining, one, None, "EUR")
+        left = line_items.restored(second.remaining, self.LINES, first.remaining, "EUR")
+        assert [(each["uniqueId"], each["quantity"], each["amountIncludingTax"]) for each in left] == [
+            ("a", 3, Decimal(30)), ("b", 1, Decimal(10)),
+        ]  # fmt: skip
+        everything = line_items.reduced(first.remaining, None, None, "EUR")
+        left = line_items.restored(everything.remaining, self.LINES, first.remaining, "EUR")
+        assert [(each["uniqueId"], each["quantity"], each["amountIncludingTax"]) for each in left] == [
+            ("a", 1, Decimal(10))
+        ]
