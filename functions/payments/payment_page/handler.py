@@ -61,7 +61,7 @@ _HTML: Final = "text/html; charset=utf-8"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 _FORM: Final = "application/x-www-form-urlencoded"
 _EMBEDDED: Final = ("form", "page")
-_INTEGRATIONS: Final = {"form": "IFRAME", "page": "LIGHTBOX"}
+_INTEGRATIONS: Final = {"page": "IFRAME", "form": "LIGHTBOX"}
 _SYSTEM: Final = re.compile(r"\(([^()]{1,100})\)")
 """The first remark of a user agent, which names the system (RFC 9110, 10.1.5)."""
 _PATH: Final = "/s/{space}/payment/transaction"

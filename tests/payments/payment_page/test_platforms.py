@@ -18,8 +18,8 @@ PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, lik
     ("agent", "embedded", "system", "integration"),
     [
         (PHONE, "", "Linux; Android 14; Pixel 8", "PAYMENT_PAGE"),
-        (PHONE, "form", "Linux; Android 14; Pixel 8", "IFRAME"),
-        (PHONE, "page", "Linux; Android 14; Pixel 8", "LIGHTBOX"),
+        (PHONE, "page", "Linux; Android 14; Pixel 8", "IFRAME"),
+        (PHONE, "form", "Linux; Android 14; Pixel 8", "LIGHTBOX"),
         ("", "other", None, "PAYMENT_PAGE"),
         ("x (" + "y" * 200 + ")", "", None, "PAYMENT_PAGE"),
     ],
