@@ -222,6 +222,27 @@ class TestBadReceivers:
         sweep()
         assert len(shop.inbox.deliveries) == 2
 
+    def test_one_that_was_given_up_hears_again_once_its_url_is_named_again(
+        self, shop: Shop, held_clock: HeldClock
+    ) -> None:
+        url = shop.url()["id"]
+        shop.listen(url=url)
+        shop.inbox.answer(answering(500))
+        for _ in range(4):  # days
+            shop.change("FULFILL")
+            shop.deliver()
+            held_clock.advance(hours=24)
+            sweep()
+        tried = len(shop.inbox.deliveries)
+        number = shop.change("FAILED")
+        shop.inbox.answer(OK)
+        held_clock.advance(hours=1)
+        sweep()
+        assert len(shop.deliver()) == tried
+        assert shop.call("PATCH", f"/urls/{url}", {"version": 1}).status == 200
+        sweep()
+        assert number in [each.json["entityId"] for each in shop.inbox.deliveries[tried:]]
+
 
 class TestOnce:
     def test_a_change_that_comes_again_is_told_once(self, shop: Shop) -> None:
