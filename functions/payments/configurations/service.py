@@ -25,7 +25,7 @@ from payments.connectors import (
 from payments.engine.declarations import Resource
 from payments.engine.errors import StateInvalid
 from payments.engine.models import Entity
-from payments.engine.repository import Objects
+from payments.engine.repository import Objects, index_value
 from payments.engine.service import Change, Hooks, ResourceService
 from payments.resources.charge_flows import CHARGE_FLOW, CHARGE_FLOW_LEVEL_CONFIGURATION, DEMONSTRATION_LEVELS
 from payments.resources.configurations import (
@@ -184,17 +184,24 @@ class Routing:
         self, scope: str, *, method: int | None = None, allowed: Sequence[int] = (), cards: bool | None = None,
         configuration: int | None = None, space_view: int | None = None, environment: str | None = None,
     ) -> Route | None:  # fmt: skip
-        """The best way that fits: for a method configuration, among those allowed, with or without cards."""
-        for each in self.routes(scope, space_view, environment):
-            if method is not None and each.method_configuration_id != method:
-                continue
-            if configuration is not None and each.configuration_id != configuration:
-                continue
-            if allowed and each.method_configuration_id not in allowed:
-                continue
-            if cards is None or each.connector.takes_cards == cards:
-                return each
-        return None
+        """The best way that fits: for a method configuration, among those allowed, with or without cards. Nobody is
+        turned away by what is remembered: where nothing fits, it is looked up."""
+
+        def fits(each: Route) -> bool:
+            return (
+                method in (None, each.method_configuration_id)
+                and configuration in (None, each.configuration_id)
+                and (not allowed or each.method_configuration_id in allowed)
+                and cards in (None, each.connector.takes_cards)
+            )
+
+        started = self._monotonic()
+        found = next(filter(fits, self.routes(scope, space_view, environment)), None)
+        known = self._known.get(scope)
+        if found is None and known is not None and known[0] < started:
+            self._known.pop(scope, None)
+            found = next(filter(fits, self.routes(scope, space_view, environment)), None)
+        return found
 
     def _configurations(self, scope: str) -> _Configured:
         now = self._monotonic()
@@ -208,9 +215,9 @@ class Routing:
         return found
 
     def _read(self, scope: str) -> _Configured:
-        connectors = list(
-            self._objects.walk(PAYMENT_CONNECTOR_CONFIGURATION, scope, 0, 10**16 - 1, False, MOST_CONNECTORS)
-        )
+        resource, term = PAYMENT_CONNECTOR_CONFIGURATION, ("state", index_value("ACTIVE"))
+        numbers = self._objects.ids(resource, scope, term, 0, 10**16 - 1, False, MOST_CONNECTORS)
+        connectors = self._objects.find_many([(resource, scope, number) for number in numbers]).values()
         known = [each for each in connectors if each.link("connector") in CONNECTORS]
         known.sort(key=lambda each: (each.values.get("priority", 0), each.id))
         wanted = {(resource, scope, number) for each in known for resource, number in _linked(each)}

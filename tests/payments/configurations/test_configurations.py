@@ -152,6 +152,15 @@ class TestRouting:
         call(merchant, "PATCH", f"{CONNECTORS}/{made['id']}", {"version": 1, "priority": 1})
         assert routing().find(scope, cards=True) == first
 
+    def test_nobody_is_turned_away_by_what_is_remembered(self, merchant: Merchant) -> None:
+        scope, known = f"S{merchant.space_id}", routing()
+        method = make_method(merchant)["id"]
+        assert known.find(scope, method=method) is None
+        call(merchant, "POST", CONNECTORS, {**connector_body(merchant), "paymentMethodConfiguration": method})
+        found = known.find(scope, method=method)
+        assert found is not None
+        assert found.method_configuration_id == method
+
     def test_only_what_is_active_and_allowed(self, merchant: Merchant) -> None:
         scope = f"S{merchant.space_id}"
         method = make_method(merchant)["id"]
