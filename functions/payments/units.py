@@ -6,7 +6,7 @@ made on what was read holds when it is written or is made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from payments import announcements, work
@@ -20,7 +20,9 @@ from tollgate import clock, ids
 from tollgate.errors import Contended
 from tollgate.store.transaction import Transaction
 
-ATTEMPTS: Final = 8
+ATTEMPTS: Final = 12
+_FIRST_PAUSE_MILLISECONDS: Final = 10
+_LONGEST_PAUSE_MILLISECONDS: Final = 320
 
 T = TypeVar("T")
 
@@ -114,13 +116,23 @@ def space_of(scope: str) -> int:
     return int(scope.partition("#")[0][1:])
 
 
+def attempts() -> Iterator[None]:
+    """One turn for each attempt to be first, behind pauses that grow, so that of many at once each comes through."""
+    pause = _FIRST_PAUSE_MILLISECONDS
+    for n in range(ATTEMPTS):
+        if n:
+            clock.pause(ids.uniform(0, pause) / 1000)
+            pause = min(2 * pause, _LONGEST_PAUSE_MILLISECONDS)
+        yield
+
+
 def repeated(attempt: Callable[[], T]) -> T:
     """What an attempt comes to, made again as long as other writers were first.
 
     Raises:
         Contended: too often.
     """
-    for _ in range(ATTEMPTS):
+    for _ in attempts():
         try:
             return attempt()
         except (VersionConflict, IdTaken):

@@ -36,10 +36,10 @@ from payments.transactions.public import (
     lines,
     operation_reference,
 )
-from payments.units import ATTEMPTS, UnitOfWork, repeated
+from payments.units import UnitOfWork, attempts, repeated
 from payments.work import ASK_AFTER_SECONDS, Work, next_due
 from tollgate import clock, ids
-from tollgate.errors import Contended, Fault, Invalid, UpstreamTimeout
+from tollgate.errors import Fault, Invalid, UpstreamTimeout
 
 QUEUE: Final = "refunds"
 KIND: Final = "refund"
@@ -172,7 +172,7 @@ class Refunding:
         one left it. `transaction` is its own as it was a moment ago, where that is known."""
         if outcome.status == "pending":
             return refund
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             try:
                 if outcome.status == "approved":
                     return self._succeed(acting, refund, outcome.processor_reference, transaction)
@@ -182,7 +182,7 @@ class Refunding:
                 refund = self.objects.read(REFUND, acting.scope, refund.id)
                 if refund.state != "PENDING":
                     return refund
-        raise Contended
+        return refund  # the clock will settle it
 
     def decide(self, acting: Acting, number: int, *, succeeded: bool) -> Entity:
         """What somebody found out about a refund that waits for a decision.

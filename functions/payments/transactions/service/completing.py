@@ -35,10 +35,10 @@ from payments.transactions.models import (
 from payments.transactions.repository import TransactionRepository
 from payments.transactions.service import fulfilment
 from payments.transactions.service.drafts import end_group
-from payments.units import ATTEMPTS, UnitOfWork, repeated
+from payments.units import UnitOfWork, attempts, repeated
 from payments.work import ASK_AFTER_SECONDS
 from tollgate import clock
-from tollgate.errors import Contended, Fault, UpstreamTimeout
+from tollgate.errors import Fault, UpstreamTimeout
 
 
 class Completing:
@@ -82,7 +82,7 @@ class Completing:
         that one left it."""
         if outcome.status == "pending":
             return completion
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             try:
                 return self._settle_completion(acting, transaction, completion, outcome)
             except VersionConflict:
@@ -90,7 +90,7 @@ class Completing:
                 if completion.state != "PENDING":
                     return completion
                 transaction = self._objects.read(TRANSACTION, acting.scope, transaction.id)
-        raise Contended
+        return completion  # the clock will settle it
 
     def _settle_completion(self, acting: Acting, transaction: Entity, completion: Entity, outcome: Outcome) -> Entity:
         unit = self._unit(acting)
@@ -137,7 +137,7 @@ class Completing:
         one left it."""
         if outcome.status == "pending":
             return made
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             try:
                 return self._settle_void(acting, transaction, made, outcome)
             except VersionConflict:
@@ -145,7 +145,7 @@ class Completing:
                 if made.state != "PENDING":
                     return made
                 transaction = self._objects.read(TRANSACTION, acting.scope, transaction.id)
-        raise Contended
+        return made  # the clock will settle it
 
     def _settle_void(self, acting: Acting, transaction: Entity, made: Entity, outcome: Outcome) -> Entity:
         unit = self._unit(acting)
