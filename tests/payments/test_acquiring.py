@@ -65,6 +65,9 @@ def test_an_answer_is_the_outcome(operate: Callable[[Zone], Outcome]) -> None:
         Zone({"errorType": "x"}, crashed=True), Zone(b"not json"), Zone(b""), Zone(refusal("UpstreamTimeout")),
         Zone(refusal("Unavailable")), Zone(refusal("Conflict")), Zone(refusal("Throttled")),
     ],
+    ids=[
+        "time-out", "reset", "fault", "crash", "no-json", "nothing", "upstream", "unavailable", "conflict", "throttled",
+    ],
     ids=str,
 )  # fmt: skip
 def test_whatever_is_no_answer_leaves_it_open(operate: Callable[[Zone], Outcome], zone: Zone) -> None:
