@@ -68,7 +68,6 @@ def test_an_answer_is_the_outcome(operate: Callable[[Zone], Outcome]) -> None:
     ids=[
         "time-out", "reset", "fault", "crash", "no-json", "nothing", "upstream", "unavailable", "conflict", "throttled",
     ],
-    ids=str,
 )  # fmt: skip
 def test_whatever_is_no_answer_leaves_it_open(operate: Callable[[Zone], Outcome], zone: Zone) -> None:
     with pytest.raises(UpstreamTimeout):
