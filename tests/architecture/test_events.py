@@ -1,8 +1,8 @@
 """Every operation, route and message has a sample in events/, and every sample is of use.
 
-A sample is called `<function>.<what>.json`, in lower case with hyphens. `what` is an operation of the function's routes
-(`tokens.import-card.json`), else an event of its block in template.yaml (`relay.vault.json`), else, for a function that
-is only invoked directly, the action that it asks for (`provisioning.create-account.json`).
+A sample is called `<function>/<what>.json`, in lower case with hyphens. `what` is an operation of the function's routes
+(`tokens/import-card.json`), else an event of its block in template.yaml (`relay/vault.json`), else, for a function that
+is only invoked directly, the action that it asks for (`provisioning/create-account.json`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from local.routes import RouteTable
 from tests.architecture.code_base import ROOT
 from tests.support.environment import DEPLOYMENT
 
-SAMPLES = sorted((ROOT / "events").glob("*.json"))
+SAMPLES = sorted((ROOT / "events").glob("*/*.json"))
 ROUTES = RouteTable(DEPLOYMENT.routes)
 
 
@@ -31,14 +32,20 @@ def hyphened(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_", "-", name).lower()
 
 
+FUNCTIONS = {hyphened(each): each for each in DEPLOYMENT.functions}
+
+
 def function_of(sample: Path) -> str:
     """The logical id of the function that a sample is for."""
-    (function,) = [each for each in DEPLOYMENT.functions if hyphened(each) == sample.name.split(".")[0]]
-    return function
+    return FUNCTIONS[sample.parent.name]
+
+
+def name_of(sample: Path) -> str:
+    return f"{sample.parent.name}/{sample.stem}"
 
 
 def what_of(sample: Path) -> str:
-    return sample.name.split(".")[1]
+    return sample.stem
 
 
 def door_of(function: str) -> Any:
@@ -83,7 +90,7 @@ def _match(event: dict[str, Any]) -> Any:
     return ROUTES.match(event["requestContext"]["http"]["method"], event["rawPath"]) if is_http(event) else None
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
+@pytest.mark.parametrize("sample", SAMPLES, ids=name_of)
 def test_sample_is_what_its_name_says(sample: Path) -> None:
     event, function = load(sample), function_of(sample)
     if is_http(event):
@@ -108,6 +115,7 @@ def _check_request(event: dict[str, Any], function: str, what: str) -> None:
         assert what in _routes_by_name(function), f"{function} has no operation and no route event of this name"
 
 
+@cache
 def _routes_by_name(function: str) -> set[str]:
     """Names of the route events of a function's block, as written in the template."""
     document = intrinsics.parse((ROOT / "template.yaml").read_text("utf-8"))
@@ -126,7 +134,7 @@ def _check_message(event: dict[str, Any], source: Any) -> None:
         assert hasattr(source, "expression"), "neither records nor a schedule"
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
+@pytest.mark.parametrize("sample", SAMPLES, ids=name_of)
 def test_function_takes_the_sample(sample: Path) -> None:
     """The answer may be a refusal (a sample holds no credential), never a fault of ours."""
     attribute = DEPLOYMENT.functions[function_of(sample)].handler.rpartition(".")[2]
