@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from payments.addresses import base_url
 from payments.charge_flows.models import CHANNELS, EMAIL
 from payments.charge_flows.service.configuring import FlowHooks, LevelHooks
 from payments.charge_flows.service.flows import Flows
@@ -27,6 +26,7 @@ from payments.transactions.public import Acting, Credentials, PayingSettings, Tr
 from tollgate.dialects.payments import accepts, directory_of, keyring_of
 from tollgate.errors import Invalid
 from tollgate.http.message import Answer, Request
+from tollgate.http.origin import base_url
 from tollgate.http.query import Parameter
 from tollgate.http.route import Route
 
@@ -140,7 +140,7 @@ class _FlowOperations:
     def _link(self, request: Request, context: Context, number: int, until: int | None) -> str:
         space = context.place.space_id or 0
         made = self._credentials.make(context.tenant, space, number, until)
-        return page_url(base_url(self._own_url, request), space, number, made)
+        return page_url(base_url(self._own_url, request.event), space, number, made)
 
 
 def routes(engine: Engine, transactions: Transactions, settings: PayingSettings) -> tuple[Route, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from payments.addresses import base_url
 from payments.engine import parameters, shapes
 from payments.engine.routes import Engine, route
 from payments.links.errors import LinkClosed, LinkNotFound
@@ -10,6 +9,7 @@ from payments.links.rules import ADDRESSES, ASKED, ON_PAGE, required
 from payments.links.service import LinkHooks, LinkOpening
 from payments.resources.links import PAYMENT_LINK
 from tollgate.http.message import Answer, Request
+from tollgate.http.origin import base_url
 from tollgate.http.route import Route
 
 __all__ = ["ADDRESSES", "ASKED", "ON_PAGE", "LinkClosed", "LinkNotFound", "LinkOpening", "required", "routes"]
@@ -23,7 +23,7 @@ def routes(engine: Engine, own_url: str) -> tuple[Route, ...]:
         """A new link; its address is where this request came to."""
         context = engine.context(request)
         tree = engine.expand(request, PAYMENT_LINK)
-        making = engine.service(PAYMENT_LINK, LinkHooks(base_url(own_url, request)))
+        making = engine.service(PAYMENT_LINK, LinkHooks(base_url(own_url, request.event)))
         made = making.create(context, request.json())
         return engine.reply(request, made.entity, tree, 201, replayed=made.replayed)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-from payments.addresses import base_url
 from payments.back_office.public import note_platform
 from payments.card_entry import CardEntry
 from payments.engine.models import Entity
@@ -28,6 +27,7 @@ from tollgate.dialects.payments import PAYMENTS, directory_of, keyring_of
 from tollgate.errors import Failure, Invalid, Malformed, NotFound, UnsupportedMedia
 from tollgate.http.app import App
 from tollgate.http.message import Answer, Request, query_pairs
+from tollgate.http.origin import base_url
 from tollgate.http.query import Parameter
 from tollgate.http.route import Endpoint, Route
 from tollgate.log import Journal
@@ -127,7 +127,7 @@ def read_checkout(request: Request) -> Answer:
     """The script with which a merchant's page frames the payment page."""
     security_token = dict(query_pairs(request.raw_query)).get("securityToken", "")
     _, transaction = _open(request, security_token)
-    url = page_url(base_url(_settings.base_url, request), _space(request), transaction.id, security_token)
+    url = page_url(base_url(_settings.base_url, request.event), _space(request), transaction.id, security_token)
     content = _CHECKOUT.replace(_PLACE, url)
     return Answer(200, content.encode(), {"cross-origin-resource-policy": "cross-origin"}, _JAVASCRIPT)
 
@@ -146,7 +146,7 @@ def _pay(request: Request, acting: Acting, transaction: Entity, form: dict[str, 
         raise Malformed("The form names no method")
     if form.get("session_id"):
         session = CardSession(form["session_id"], form.get("proof", ""))
-        base, security_token = base_url(_settings.base_url, request), form.get("securityToken", "")
+        base, security_token = base_url(_settings.base_url, request.event), form.get("securityToken", "")
         step_up_url = page_url(base, _space(request), transaction.id, security_token, "authenticate")
         _page.pay_by_card(acting, transaction, method, session, step_up_url)
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from payments.addresses import base_url
 from payments.engine.routes import Engine, object_id, route
 from payments.transactions.public import Acting, Credentials, CredentialsInvalid, PayingSettings, Transactions, page_url
 from tollgate.dialects.payments import accepts, directory_of, keyring_of
 from tollgate.http.message import Answer, Request
+from tollgate.http.origin import base_url
 from tollgate.http.route import Endpoint, Route
 
 TEXT: Final = "text/plain"
@@ -35,7 +35,9 @@ class _Addresses:
             transaction = self._transactions.read(Acting.of(context), object_id(request))
             space = int(Acting.of(context).scope[1:])
             credentials = self._credentials.make(context.tenant, space, transaction.id)
-            return _text(request, page_url(base_url(self._own_url, request), space, transaction.id, credentials, page))
+            return _text(
+                request, page_url(base_url(self._own_url, request.event), space, transaction.id, credentials, page)
+            )
 
         return endpoint
 
@@ -47,7 +49,7 @@ class _Addresses:
         if named.space_id != context.place.space_id:
             raise CredentialsInvalid
         self._transactions.read(Acting.of(context), named.transaction_id)
-        url = page_url(base_url(self._own_url, request), named.space_id, named.transaction_id, text)
+        url = page_url(base_url(self._own_url, request.event), named.space_id, named.transaction_id, text)
         return _text(request, url)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from payments.addresses import base_url
 from payments.bodies import read_body
 from payments.engine import shapes
 from payments.engine.models import Context, Entity
@@ -16,6 +15,7 @@ from payments.transactions.rules import card_of, is_merchant_initiated
 from payments.transactions.service.access import Credentials, page_url, way_on
 from payments.transactions.service.drafts import steps_to_processing
 from tollgate.http.message import Answer, Request
+from tollgate.http.origin import base_url
 from tollgate.http.route import Route
 
 
@@ -62,4 +62,4 @@ class AuthenticatedPaying:
     def _page(self, request: Request, context: Context, transaction: Entity, page: str) -> str:
         space = context.place.space_id or 0
         made = self._credentials.make(context.tenant, space, transaction.id)
-        return page_url(base_url(self._own_url, request), space, transaction.id, made, page)
+        return page_url(base_url(self._own_url, request.event), space, transaction.id, made, page)

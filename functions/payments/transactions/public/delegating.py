@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from payments.addresses import base_url
 from payments.engine import parameters, shapes
 from payments.engine.errors import BadParameters, StateInvalid
 from payments.engine.expansion import Tree
@@ -23,6 +22,7 @@ from payments.transactions.service.access import Credentials, page_url, way_on
 from payments.transactions.service.drafts import steps_to_processing
 from tollgate.dialects.payments import accepts
 from tollgate.http.message import Answer, Request
+from tollgate.http.origin import base_url
 from tollgate.http.query import Parameter
 from tollgate.http.route import Route
 
@@ -161,7 +161,7 @@ class Delegating:
         """Where the buyer goes after a payment: to the merchant's addresses, or to the page that tells how it went."""
         space = self._space(context)
         made = self._credentials.make(context.tenant, space, transaction.id)
-        return way_on(transaction, page_url(base_url(self._own_url, request), space, transaction.id, made))
+        return way_on(transaction, page_url(base_url(self._own_url, request.event), space, transaction.id, made))
 
     def _space(self, context: Context) -> int:
         if context.place.space_id is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from payments import comments
-from payments.addresses import base_url
 from payments.bodies import read_body
 from payments.engine import parameters, shapes
 from payments.engine.faults import Faults
@@ -31,6 +30,7 @@ from payments.units import space_of
 from tollgate.dialects.payments import accepts
 from tollgate.errors import Invalid
 from tollgate.http.message import Answer, Request
+from tollgate.http.origin import base_url
 from tollgate.http.query import Parameter, whole_number
 from tollgate.http.route import Endpoint, Route
 
@@ -119,7 +119,7 @@ class Following:
         made = transactions.invoices.payment(acting, number, methods, further)
         space = space_of(made.scope)
         credentials = self._credentials.make(acting.tenant, space, made.id)
-        return text_answer(request, page_url(base_url(self._own_url, request), space, made.id, credentials))
+        return text_answer(request, page_url(base_url(self._own_url, request.event), space, made.id, credentials))
 
     def routes(self) -> tuple[Route, ...]:
         engine = self._engine
