@@ -73,10 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(permissions.Permissions())
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests of the whole stack share its ports and the machine's two cores: one worker runs them all, one by one."""
-    for item in items:
-        if item.path.is_relative_to(STACK_TESTS):
-            item.add_marker(pytest.mark.stack)
-            item.add_marker(pytest.mark.xdist_group("stack"))
+    if item.path.is_relative_to(STACK_TESTS):
+        item.add_marker(pytest.mark.stack)
+        item.add_marker(pytest.mark.xdist_group("stack"))

@@ -21,6 +21,7 @@ from tests.architecture.code_base import ROOT, Module
 
 SANDBOX = template.load(ROOT / "template.yaml", {"Environment": "sandbox"})
 FUNCTIONS = sorted(SANDBOX.functions)
+pytestmark = pytest.mark.xdist_group("doors")  # one worker imports them all, once
 BASE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_DEFAULT_REGION": "eu-central-1",

@@ -50,7 +50,7 @@ def access_token(stack: Stack) -> str:
 
 @pytest.mark.parametrize(
     ("document", "credential", "examples"),
-    [("vault", api_key, "5"), ("risk", access_token, "2")],
+    [("vault", api_key, "2"), ("risk", access_token, "2")],
     ids=["vault", "risk"],
 )
 def test_every_answer_is_as_documented(

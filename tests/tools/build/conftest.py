@@ -26,8 +26,7 @@ def aws_artifact() -> Variant:
     return variant
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("artifact"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """At once: when all are collected, the workers' plugin may already have read the groups."""
+    if item.path.is_relative_to(Path(__file__).parent):
+        item.add_marker(pytest.mark.xdist_group("artifact"))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.environment import DEPLOYMENT
+from tests.tools.build.starting import start
 from tools.build import artifact, bytecode, sizes
 from tools.build.artifact import ROOT, Variant
 
@@ -20,38 +19,13 @@ AARCH64 = 183  # e_machine of an ELF file
 DOORS = sorted({function.handler.rpartition(".")[0] for function in DEPLOYMENT.functions.values()})
 
 
-def import_path(variant: Variant, function: str) -> list[Path]:
-    """The function's code and layers, in the order that Lambda has them."""
-    layers = [layer.relative_to(ROOT) for layer in DEPLOYMENT.functions[function].layers]
-    return [variant.functions, *(variant.target / layer / "python" for layer in layers)]
-
-
-def _environment(variant: Variant, function: str) -> dict[str, str]:
-    """What Lambda gives a function: its code, its layers, its variables."""
-    path = os.pathsep.join(map(str, import_path(variant, function)))
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
-    return {"PYTHONPATH": path, **keys, **DEPLOYMENT.environment(function)}
-
-
 @pytest.mark.parametrize("function", sorted(DEPLOYMENT.functions))
 def test_handler_imports_from_the_artifact_alone(host_artifact: Variant, function: str) -> None:
-    """No package of the development environment is in reach (`-S`), so a missing one shows."""
-    module, _, attribute = DEPLOYMENT.functions[function].handler.rpartition(".")
-    script = f"import {module} as door, tollgate; print(callable(door.{attribute}), door.__file__, tollgate.__file__)"
-    run = subprocess.run(
-        [sys.executable, "-S", "-c", script],
-        env=_environment(host_artifact, function),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=host_artifact.target,
-        timeout=60,
-    )
-    assert run.returncode == 0, run.stderr
-    is_callable, door, shared = run.stdout.split()
-    assert is_callable == "True"
-    assert Path(door).is_relative_to(host_artifact.functions)
-    assert Path(shared).is_relative_to(host_artifact.shared)
+    """No package of the development environment is in reach, so a missing one shows."""
+    found = start(host_artifact, function)
+    assert found.is_callable
+    assert found.door.is_relative_to(host_artifact.functions)
+    assert found.shared.is_relative_to(host_artifact.shared)
 
 
 def test_every_module_of_the_host_artifact_is_compiled(host_artifact: Variant) -> None:
@@ -179,5 +153,5 @@ def test_requirements_of_the_layer_are_the_agreed_ones() -> None:
     """A package more in the layer is latency for every function: it takes a decision, and then a line here."""
     lines = artifact.REQUIREMENTS.with_suffix(".in").read_text("utf-8").splitlines()
     names = {line for line in lines if line and not line.startswith("#")}
-    agreed = {"aws-lambda-powertools", "boto3", "cryptography", "joserfc", "pydantic", "PyJWT[crypto]"}
+    agreed = {"aws-lambda-powertools", "boto3", "cryptography", "joserfc", "pydantic", "PyJWT[crypto]", "pydyf"}
     assert names == agreed
