@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tests.support.environment import DEPLOYMENT
 from tools.build.artifact import ROOT, Variant
@@ -45,7 +46,7 @@ def import_path(variant: Variant, function: str) -> list[Path]:
     return [variant.functions, *(variant.target / layer / "python" for layer in layers)]
 
 
-def counted(what: str, path: str, environment: Mapping[str, str], shown: str = "None", folder: Path = ROOT) -> object:
+def counted(what: str, path: str, environment: Mapping[str, str], shown: str = "None", folder: Path = ROOT) -> Any:
     """Python's calls and returns while `what` is carried out, and the value of `shown` after it. `-S` keeps every
     package of the development environment out of reach."""
     run = subprocess.run(
@@ -60,12 +61,12 @@ def counted(what: str, path: str, environment: Mapping[str, str], shown: str = "
 @cache
 def start(variant: Variant, function: str) -> Start:
     module, _, attribute = DEPLOYMENT.functions[function].handler.rpartition(".")
-    found: object = counted(
+    found = counted(
         f"import {module} as door, tollgate",
         os.pathsep.join(map(str, import_path(variant, function))),
         DEPLOYMENT.environment(function),
         f"[callable(door.{attribute}), door.__file__, tollgate.__file__]",
         variant.target,
     )
-    steps, (is_callable, door, shared) = found  # type: ignore[misc]
+    steps, (is_callable, door, shared) = found
     return Start(steps, is_callable, Path(door), Path(shared))
