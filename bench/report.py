@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,3 +34,9 @@ def spread(seconds: Sequence[float]) -> str:
     """Median and 95th percentile, in milliseconds."""
     ordered = sorted(seconds)
     return f"{ms(ordered)} / {ordered[int(len(ordered) * 0.95)] * 1000:.2f}"
+
+
+def measured(module: str) -> list[Table]:
+    """What one module of this folder measures."""
+    tables: list[Table] = importlib.import_module(f"bench.{module}").run()
+    return tables
